@@ -1,0 +1,1 @@
+"""Benchmarks of linear prediction against batch size, and the plots of their results."""

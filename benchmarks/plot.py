@@ -1,0 +1,470 @@
+"""Draw latency, throughput and their trade-off against batch size from saved runs.
+
+``python benchmarks/plot.py RUN.json [RUN.json …]`` reads what ``pytest benchmarks/`` saved with
+``--benchmark-json``, ``--benchmark-save`` or ``--benchmark-autosave``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import (
+    EngFormatter,
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    NullFormatter,
+    NullLocator,
+)
+from matplotlib.transforms import Bbox
+
+# Okabe and Ito's colours, told apart by the colour-blind ("Color Universal Design", 2008), less
+# the yellow, too pale for lines. Seven colours, eight markers: 56 lines before a pair recurs.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = "osD^vP*X"
+
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "lines.markersize": 5,
+    "text.parse_math": False,  # labels are names, and a name may have a $
+    "svg.hashsalt": "linpredict",  # the same file from the same runs
+}
+
+
+class UnusableRunError(ValueError):
+    """What a file lacks to be drawn."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One batch size of a line; times in seconds."""
+
+    batch_size: int
+    median: float
+    q1: float
+    q3: float
+    p95: float | None
+
+    @property
+    def throughput(self) -> float:
+        """Predictions per second."""
+        return self.batch_size / self.median
+
+
+@dataclass(frozen=True)
+class Line:
+    """A predictor in a run: its cases, in order of batch size."""
+
+    predictor: str
+    workload: str
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A saved run."""
+
+    path: Path
+    commit: str
+    time: datetime
+    machine: str
+    lines: tuple[Line, ...]
+
+
+Labelled = list[tuple[str, Line]]
+
+
+def read_run(path: Path) -> Run:
+    """Read a run that ``pytest benchmarks/`` saved.
+
+    Raises
+    ------
+    UnusableRunError
+        If it cannot be read, is not pytest-benchmark's JSON, or has no case of this suite.
+    """
+    try:
+        content = json.loads(path.read_bytes(), parse_constant=float)
+    except OSError as error:
+        raise UnusableRunError(error.strerror or str(error)) from error
+    except json.JSONDecodeError as error:
+        raise UnusableRunError(f"is not JSON, or is cut off: {error}") from error
+    except (ValueError, RecursionError) as error:  # not text, a number too long, nested too deep
+        raise UnusableRunError(f"is not JSON: {error}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
+        raise UnusableRunError("is JSON, but not of pytest-benchmark: it has no list 'benchmarks'")
+
+    lines: dict[tuple[str, str], dict[int, Case]] = {}
+    for benchmark in content["benchmarks"]:
+        info = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
+        if not isinstance(info, dict) or "predictor" not in info:
+            continue  # of another suite
+        predictor = field(info, "predictor", str)
+        n_classes, n_features, n_samples = (
+            field(info, f"n_{name}", int) for name in ("classes", "features", "samples")
+        )
+        workload = (
+            f"{n_classes:,} classes × {n_features:,} features × {n_samples:,} samples, "
+            f"{field(info, 'dtype', str)}"
+        )
+        line = lines.setdefault((predictor, workload), {})
+        batch_size = field(info, "batch_size", int)
+        if batch_size in line:
+            raise UnusableRunError(f"has {predictor}, batch size {batch_size}, more than once")
+        stats = field(benchmark, "stats", dict)
+        q1, median, q3 = (field(stats, name, float) for name in ("q1", "median", "q3"))
+        if not q1 <= median <= q3:
+            raise UnusableRunError(f"has quartiles out of order: {q1}, {median}, {q3}")
+        p95 = field(info, "p95", float) if "p95" in info else None
+        line[batch_size] = Case(batch_size, median, q1, q3, p95)
+    if not lines:
+        raise UnusableRunError("has no case of this suite: save a run of pytest benchmarks/")
+
+    commit = field(content, "commit_info", dict)
+    machine = field(content, "machine_info", dict)
+    try:
+        time = datetime.fromisoformat(field(content, "datetime", str))
+    except ValueError as error:
+        raise UnusableRunError(f"has no valid 'datetime': {error}") from error
+    return Run(
+        path=path,
+        commit=re.sub(r"^([0-9a-f]{7})[0-9a-f]+$", r"\1", field(commit, "id", str))
+        + "+" * bool(commit.get("dirty")),
+        time=time if time.tzinfo else time.replace(tzinfo=UTC),
+        machine=str(machine.get("node", "unknown machine")),
+        lines=tuple(
+            Line(*key, cases=tuple(cases[size] for size in sorted(cases)))
+            for key, cases in lines.items()
+        ),
+    )
+
+
+def field(record: dict[str, Any], name: str, kind: type[Any]) -> Any:
+    """Return a field of the JSON after checking what it is; numbers must be positive and finite."""
+    value: Any = record.get(name)
+    if kind is float and type(value) is int:
+        value = float(value) if abs(value) < 1e300 else math.inf
+    if type(value) is not kind:
+        raise UnusableRunError(
+            f"has no valid {name!r}: expected {kind.__name__}, not {value!r:.40}"
+        )
+    if kind in (int, float) and not 0 < value < 1e18:
+        raise UnusableRunError(
+            f"has no valid {name!r}: expected a positive number, not {value!r:.40}"
+        )
+    return value
+
+
+def labelled(runs: list[Run]) -> Labelled:
+    """Return the lines of all runs, each with a label that tells it from every other."""
+    names = run_names(runs)
+    workloads = {line.workload for run in runs for line in run.lines}
+    machines = {run.machine for run in runs}
+    return [
+        (
+            # matplotlib leaves what starts with an underscore out of the legend.
+            (" " if line.predictor.startswith("_") else "")
+            + line.predictor
+            + (f" @ {names[run.path]}" if len(runs) > 1 else "")
+            + (f", {line.workload}" if len(workloads) > 1 else "")
+            + (f", {run.machine}" if len(machines) > 1 else ""),
+            line,
+        )
+        for run in runs
+        for line in run.lines
+    ]
+
+
+def run_names(runs: list[Run]) -> dict[Path, str]:
+    """Name each run by its commit, and by its file too where runs share a commit."""
+    count = Counter(run.commit for run in runs)
+    return {
+        run.path: run.commit if count[run.commit] == 1 else f"{run.commit} ({run.path.stem})"
+        for run in runs
+    }
+
+
+def styles() -> Iterator[dict[str, Any]]:
+    """Yield a colour and a marker for each line."""
+    for color, marker in zip(cycle(COLORS), cycle(MARKERS), strict=False):
+        yield {"color": color, "marker": marker}
+
+
+def new_axes(title: str, xlabel: str, ylabel: str) -> Axes:
+    """Return empty log-log axes in a figure of their own."""
+    axes = Figure(figsize=(7.5, 5), layout="constrained").add_subplot()
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
+    return axes
+
+
+def draw_latency(lines: Labelled, budget: float | None) -> Figure:
+    """Draw latency against batch size."""
+    return draw_against_batch_size(
+        new_axes(
+            "Latency as Batch Size Changes",
+            "batch size",
+            "latency (seconds before first prediction)",
+        ),
+        lines,
+        lambda batch_size, latency: latency,
+        budget,
+    )
+
+
+def draw_throughput(lines: Labelled, budget: float | None) -> Figure:
+    """Draw throughput against batch size."""
+    return draw_against_batch_size(
+        new_axes(
+            "Throughput as Batch Size Changes",
+            "batch size",
+            "throughput (predictions/second)",
+        ),
+        lines,
+        lambda batch_size, latency: batch_size / latency,
+        budget,
+    )
+
+
+def draw_against_batch_size(
+    axes: Axes, lines: Labelled, value: Callable[[int, float], float], budget: float | None
+) -> Figure:
+    """Draw the median of each batch size as a line, and its quartiles as a band."""
+    for (label, line), style in zip(lines, styles(), strict=False):
+        sizes = [case.batch_size for case in line.cases]
+        q1, median, q3 = (
+            [value(case.batch_size, getattr(case, name)) for case in line.cases]
+            for name in ("q1", "median", "q3")
+        )
+        axes.plot(sizes, median, label=label, **style)
+        axes.fill_between(sizes, q1, q3, color=style["color"], alpha=0.2, linewidth=0)
+    sizes = sorted({case.batch_size for _, line in lines for case in line.cases})
+    if budget:
+        axes.autoscale(False)  # in the plot of throughput the budget is a steep line
+        axes.plot(sizes, [value(size, budget) for size in sizes], **budget_style(budget))
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_locator(FixedLocator(sizes[:: -(-len(sizes) // 16)]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
+    return finished(axes, lines)
+
+
+def draw_tradeoff(lines: Labelled, budget: float | None) -> Figure:
+    """Draw throughput against latency, with the batch sizes at the points."""
+    axes = new_axes(
+        "Throughput against Latency",
+        "latency (seconds before first prediction)",
+        "throughput (predictions/second)",
+    )
+    for (label, line), style in zip(lines, styles(), strict=False):
+        latency = [case.median for case in line.cases]
+        axes.plot(latency, [case.throughput for case in line.cases], label=label, **style)
+    if budget:
+        axes.axvline(budget, **budget_style(budget))
+    figure = finished(axes, lines)
+    write_batch_sizes(axes, lines)
+    return figure
+
+
+def write_batch_sizes(axes: Axes, lines: Labelled) -> None:
+    """Write each point's batch size beside it; where it is crowded, some go without."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # the layout settles where the points are
+    points = [
+        (case, style["color"], axes.transData.transform((case.median, case.throughput)))
+        for (_, line), style in zip(lines, styles(), strict=False)
+        for case in line.cases
+    ]
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for _, _, (x, y) in points]
+    legend = axes.get_legend()
+    assert legend is not None
+    taken.append(legend.get_window_extent())
+    for case, color, _ in points:
+        for x, y in ((1, -1), (-1, 1), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1)):
+            text = axes.annotate(
+                f"{case.batch_size}",
+                (case.median, case.throughput),
+                xytext=(5 * x, 5 * y),
+                textcoords="offset points",
+                ha=("center", "left", "right")[x],
+                va=("center", "bottom", "top")[y],
+                fontsize="x-small",
+                color=color,
+            )
+            box = text.get_window_extent()
+            if not box.count_overlaps(taken):
+                taken.append(box)
+                break
+            text.remove()
+
+
+def draw_history(runs: list[Run]) -> Figure:
+    """Draw the throughput of each batch size over the runs, a panel for each predictor."""
+    runs = sorted(runs, key=lambda run: run.time)
+    names = run_names(runs)
+    keys = sorted({(line.predictor, line.workload) for run in runs for line in run.lines})
+    figure = Figure(figsize=(7.5, 1 + 3.5 * len(keys)), layout="constrained")
+    panels = figure.subplots(len(keys), sharex=True, squeeze=False)[:, 0]
+    for axes, (predictor, workload) in zip(panels, keys, strict=True):
+        history: dict[int, list[tuple[int, float]]] = {}
+        for position, run in enumerate(runs):
+            for line in run.lines:
+                if (line.predictor, line.workload) == (predictor, workload):
+                    for case in line.cases:
+                        history.setdefault(case.batch_size, []).append((position, case.throughput))
+        for (batch_size, points), style in zip(
+            sorted(history.items(), reverse=True), styles(), strict=False
+        ):
+            axes.plot(*zip(*points, strict=True), label=f"{batch_size}", **style)
+        axes.set(
+            title=f"Throughput over Runs: {predictor}\n{workload}",
+            ylabel="throughput (predictions/second)",
+            yscale="log",
+        )
+        value_ticks(axes.yaxis)
+        axes.legend(title="batch size", loc="center left", bbox_to_anchor=(1, 0.5))
+    panels[-1].set_xticks(
+        range(len(runs)), [names[run.path] for run in runs], rotation=30, ha="right"
+    )
+    panels[-1].set_xlabel("run, by time")
+    return figure
+
+
+def budget_style(budget: float) -> dict[str, Any]:
+    """Return how a latency budget is drawn in every plot."""
+    return {"color": "black", "linestyle": ":", "label": f"latency budget, {show(budget)}"}
+
+
+def value_ticks(axis: Axis, unit: str = "") -> None:
+    """Label 1, 2 and 5 of each decade, ``20 ms``."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(EngFormatter(unit=unit))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def finished(axes: Axes, lines: Labelled) -> Figure:
+    """Format the values at the axes, add the legend and return the figure."""
+    for name, axis in (("xlabel", axes.xaxis), ("ylabel", axes.yaxis)):
+        if "batch size" not in (label := getattr(axes, f"get_{name}")()):
+            value_ticks(axis, "s" if "seconds" in label else "")
+    workloads = {line.workload for _, line in lines}
+    axes.legend(title=workloads.pop() if len(workloads) == 1 else None, alignment="left")
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def show(seconds: float) -> str:
+    """Write a duration as people do, ``20 ms``."""
+    return EngFormatter(unit="s").format_data(float(f"{seconds:.3g}"))
+
+
+def duration(text: str) -> float:
+    """Parse a duration such as ``20ms``, ``0.02`` or ``20000 us``, in seconds."""
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|μs|ms|s)?\s*", text)
+    unit = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3}
+    if not match or not 0 < (seconds := float(match[1]) * unit.get(match[2], 1)) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration like 20ms, 0.02 or 20000us")
+    return seconds
+
+
+def within_budget(line: Line, budget: float) -> str:
+    """Say which is the largest batch that stays within a latency budget."""
+    within = [case for case in line.cases if (case.p95 or case.median) <= budget]
+    if not within:
+        return f"no batch size stays within {show(budget)}"
+    case = within[-1]
+    figure = (
+        f"p95 {show(case.p95)}"
+        if case.p95
+        else f"median {show(case.median)}, too few rounds for p95"
+    )
+    return (
+        f"batch size {case.batch_size} stays within {show(budget)} ({figure}), "
+        f"{case.throughput:,.0f} predictions/s"
+    )
+
+
+def save(figures: dict[str, Figure], folder: Path, extension: str) -> None:
+    """Write all figures, or none where one cannot be written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".plot-") as temporary:
+        for name, figure in figures.items():
+            figure.savefig(Path(temporary, name), format=extension, dpi=150)
+        for name in figures:
+            os.replace(Path(temporary, name), folder / f"{name}.{extension}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Draw the plots, and return the exit status: 0, or 2 where a file was of no use."""
+    parser = argparse.ArgumentParser(
+        description="Draw latency, throughput and their trade-off against batch size."
+    )
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN.json", help="saved by pytest benchmarks/"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("plots"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument("--format", choices=("png", "svg"), default="png")
+    parser.add_argument(
+        "--latency-budget",
+        type=duration,
+        metavar="TIME",
+        help="mark it, and name the largest batch within it: 20ms, 0.02, 20000us",
+    )
+    options = parser.parse_args(arguments)
+
+    status = 0
+    runs = []
+    for path in dict.fromkeys(options.runs):
+        try:
+            runs.append(read_run(path))
+        except UnusableRunError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            status = 2
+    if not runs:
+        return status
+
+    lines = labelled(runs)
+    if options.latency_budget:
+        for label, line in lines:
+            print(f"{label}: {within_budget(line, options.latency_budget)}")
+    with mpl.rc_context(STYLE):
+        figures = {
+            "latency": draw_latency(lines, options.latency_budget),
+            "throughput": draw_throughput(lines, options.latency_budget),
+            "tradeoff": draw_tradeoff(lines, options.latency_budget),
+        }
+        if len(runs) > 1:
+            figures["history"] = draw_history(runs)
+        try:
+            save(figures, options.out, options.format)
+        except OSError as error:
+            print(f"{options.out}: cannot be written: {error.strerror}", file=sys.stderr)
+            return 2
+    print(f"{', '.join(figures)} drawn in {options.out}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

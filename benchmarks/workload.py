@@ -1,0 +1,111 @@
+"""What is predicted: how many examples of how many features and classes, and their values."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+
+from linpredict.machine import control_groups, usable_cores
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+Array = NDArray[Any]
+
+SEED = 0
+BLOCK = 2**20  # values drawn from one random stream; what is drawn depends on it
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Examples to be labelled by a linear classifier with random weights.
+
+    Parameters
+    ----------
+    n_classes, n_features, n_samples : int
+        The weights are (n_classes, n_features), the examples (n_samples, n_features).
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    """
+
+    n_classes: int = 64
+    n_features: int = 262_144
+    n_samples: int = 1024
+    dtype: str = "float64"
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Workload:
+        """Return the workload that the command line asks for."""
+        return cls(
+            *(config.getoption(name) for name in ("classes", "features", "samples", "dtype"))
+        )
+
+    def __str__(self) -> str:
+        """Name the workload in a few characters, as in ``64x262144x1024-float64``."""
+        return f"{self.n_classes}x{self.n_features}x{self.n_samples}-{self.dtype}"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of examples, weights, a predictor's copy of the weights, and their scores."""
+        values = (self.n_samples + 2 * self.n_classes) * self.n_features
+        return (values + 2 * self.n_samples * self.n_classes) * np.dtype(self.dtype).itemsize
+
+    def weights(self) -> Array:
+        """Return standard normal weights, the same in every run."""
+        return standard_normal((self.n_classes, self.n_features), self.dtype, (SEED, 0))
+
+    def examples(self) -> Array:
+        """Return standard normal examples, the same in every run."""
+        return standard_normal((self.n_samples, self.n_features), self.dtype, (SEED, 1))
+
+
+def standard_normal(shape: tuple[int, int], dtype: str, seed: tuple[int, ...]) -> Array:
+    """Return standard normal values that depend on the seed alone, drawn by all usable cores.
+
+    Each block of `BLOCK` values has a random stream of its own, so it does not matter which thread
+    draws it. 2 GiB of float64 took 3 to 5 s on 2 cores, half of it to get the memory.
+    """
+    values = np.empty(shape, dtype)
+    blocks = [values.reshape(-1)[i : i + BLOCK] for i in range(0, values.size, BLOCK)]
+    streams = np.random.SeedSequence(seed).spawn(len(blocks))
+
+    def fill(block: Array, stream: np.random.SeedSequence) -> None:
+        np.random.default_rng(stream).standard_normal(out=block, dtype=block.dtype.type)
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for _ in pool.map(fill, blocks, streams):
+            pass
+    return values
+
+
+def available_memory() -> int:
+    """Return the bytes this process can still allocate without swapping or being killed.
+
+    The least of what the machine, the control groups (containers) and ``ulimit -v`` leave.
+    """
+    available: list[int] = [psutil.virtual_memory().available]
+    for folder in control_groups("memory"):
+        for limit, usage in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            try:
+                left = int((folder / limit).read_text()) - int((folder / usage).read_text())
+                stat = dict(line.split() for line in (folder / "memory.stat").open())
+            except (OSError, ValueError):  # the other version, or "max"
+                continue
+            # Cached files count as used, but make room when memory is asked for.
+            available.append(left + int(stat.get("inactive_file", 0)))
+    if resource is not None:
+        limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit_bytes != resource.RLIM_INFINITY:
+            available.append(limit_bytes - psutil.Process().memory_info().vms)
+    return max(0, min(available))

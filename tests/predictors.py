@@ -1,0 +1,54 @@
+"""Predictors for ``--predictor tests.predictors:NAME``."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import linpredict
+
+Array = NDArray[Any]
+
+
+def function(coef: Array) -> Callable[[Array], Array]:
+    return partial(linpredict.predict, coef)
+
+
+def object_with_predict(coef: Array) -> Any:
+    return linpredict.LinearPredictor(coef)
+
+
+def slow(coef: Array) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        time.sleep(0.01)
+        return linpredict.predict(coef, x)
+
+    return predict
+
+
+def wrong_last(coef: Array) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        labels = linpredict.predict(coef, x)
+        labels[-1] = 0
+        return labels
+
+    return predict
+
+
+def too_many(coef: Array) -> Callable[[Array], Array]:
+    return lambda x: np.zeros(len(x) + 1, np.int64)
+
+
+def scores(coef: Array) -> Callable[[Array], Array]:
+    return lambda x: x @ coef.T
+
+
+def minus_one(coef: Array) -> Callable[[Array], Array]:
+    return lambda x: np.full(len(x), -1)
+
+
+def nothing(coef: Array) -> None:
+    return None

@@ -1,0 +1,250 @@
+"""``pytest benchmarks/`` as its users run it, with small workloads, in processes of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.predictors import first_wrong
+from benchmarks.workload import BLOCK, Workload, available_memory, standard_normal
+from linpredict import predict
+
+ROOT = Path(__file__).parents[1]
+SMALL = ("--classes=5", "--features=40", "--samples=32", "--benchmark-max-time=0.01")
+
+
+CASE = "benchmarks/test_predict.py::test_predict"
+
+
+def run(
+    *options: str, folder: Path = ROOT, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ``pytest`` with a small workload where nothing else is asked for."""
+    if not any(option.startswith(str(ROOT)) for option in options):
+        options = (str(ROOT / "benchmarks"), *options)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *SMALL, *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        # The tests may run under pytest-xdist; what they start does not.
+        env={k: v for k, v in os.environ.items() if "XDIST" not in k} | (environment or {}),
+    )
+
+
+def saved(
+    tmp_path: Path, *options: str, environment: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Run the benchmarks and return the JSON they saved."""
+    path = tmp_path / "run.json"
+    done = run(f"--benchmark-json={path}", *options, environment=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(path.read_text())  # type: ignore[no-any-return]
+
+
+def test_default_cases() -> None:
+    options = ("--classes=64", "--features=262144", "--samples=1024", "--collect-only", "-q")
+    listing = run(*options).stdout
+    cases = [f"{name}-{2**i}" for i in range(11) for name in ("formula", "packed")]
+    assert listing.splitlines()[:22] == [f"{CASE}[{case}]" for case in cases]
+
+
+def test_saved_figures(tmp_path: Path) -> None:
+    content = saved(tmp_path, "--dtype=float32", "--batch-sizes=8,1")
+    cases = content["benchmarks"]
+    assert [case["param"] for case in cases] == [
+        f"{name}-{size}-5x40x32-float32" for size in (1, 8) for name in ("formula", "packed")
+    ]
+    for case in cases:
+        info, data = case["extra_info"], case["stats"]["data"]
+        expected = {
+            "predictor": case["params"]["predictor"],
+            "batch_size": case["params"]["batch_size"],
+            "n_classes": 5,
+            "n_features": 40,
+            "n_samples": 32,
+            "dtype": "float32",
+            "throughput": info["batch_size"] / np.median(data),
+            "p50": np.median(data),
+            "p95": np.quantile(data, 0.95),
+            "p99": np.quantile(data, 0.99),
+        }
+        assert info == pytest.approx(expected)
+
+
+def test_percentiles_need_rounds(tmp_path: Path) -> None:
+    options = ("--batch-sizes=32", "--predictor=tests.predictors:slow", "--benchmark-max-time=0.5")
+    (case,) = saved(tmp_path, *options)["benchmarks"]
+    assert 20 <= case["stats"]["rounds"] < 100
+    assert "p95" in case["extra_info"]
+    assert "p99" not in case["extra_info"]
+
+
+def test_machine_info_does_not_change(tmp_path: Path) -> None:
+    first, second = (saved(tmp_path)["machine_info"] for _ in range(2))
+    assert first == second
+    assert first["numpy_version"] == np.__version__
+    assert first["usable_cores"] >= 1
+    assert first["blas"]["name"]
+    limited = saved(tmp_path, environment={"OPENBLAS_NUM_THREADS": "1"})["machine_info"]
+    if first["blas"]["name"] == "openblas":
+        assert limited["blas"]["threads"] == 1
+
+
+def test_comparison_raises_no_warning(tmp_path: Path) -> None:
+    storage = f"--benchmark-storage=file://{tmp_path}"
+    assert run(storage, "--benchmark-autosave").returncode == 0
+    done = run(storage, "--benchmark-compare")
+    assert done.returncode == 0
+    assert "Comparing against benchmarks from" in done.stdout + done.stderr
+    assert "warning" not in (done.stdout + done.stderr).lower()
+    assert done.stdout.count("(NOW)") == 12
+
+
+def test_tables_and_summary() -> None:
+    done = run()
+    assert done.returncode == 0
+    assert max(len(line) for line in done.stdout.splitlines() if "batch size" in line) <= 100
+    for name in ("formula", "packed"):
+        table = done.stdout.split(f"benchmark '{name} 5x40x32-float64'")[1].splitlines()[3:9]
+        assert [int(line.split()[2]) for line in table] == [1, 2, 4, 8, 16, 32]
+        rows = [line.split() for line in done.stdout.splitlines() if line.startswith(f"{name} ")]
+        assert [int(row[1]) for row in rows] == [1, 2, 4, 8, 16, 32]
+
+
+@pytest.mark.parametrize("factory", ["function", "object_with_predict"])
+def test_own_predictor(tmp_path: Path, factory: str) -> None:
+    name = f"tests.predictors:{factory}"
+    content = saved(tmp_path, f"--predictor={name}")
+    assert {case["extra_info"]["predictor"] for case in content["benchmarks"]} == {name}
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        ("wrong_last", "batch size 32: example 31 has label 0 (score"),
+        (
+            "too_many",
+            "batch size 32: expected integer labels of shape (32,), not int64 of shape (33,)",
+        ),
+        ("scores", "not float64 of shape (32, 5)"),
+        ("minus_one", "example 0 has label -1, expected 0 to 4"),
+        ("nothing", "returned a NoneType, expected a callable or an object with .predict"),
+    ],
+)
+def test_wrong_predictor_fails(factory: str, message: str) -> None:
+    done = run("--batch-sizes=32", f"--predictor=tests.predictors:{factory}")
+    assert done.returncode == 1
+    assert message in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--classes=0"], "--classes: '0' is not a positive integer"),
+        (["--features=many"], "--features: 'many' is not a positive integer"),
+        (["--samples=-1"], "--samples: '-1' is not a positive integer"),
+        (
+            ["--batch-sizes=1,,2"],
+            "--batch-sizes: '1,,2' is not a list of positive integers like 1,8,64",
+        ),
+        (
+            ["--batch-sizes=33", "--samples=32"],
+            "--batch-sizes: 33 is larger than the number of samples, 32",
+        ),
+        (["--dtype=float16"], "--dtype: invalid choice: 'float16'"),
+        (
+            ["--predictor=nothing"],
+            "--predictor: 'nothing' is not a predictor: choose from formula, packed",
+        ),
+        (
+            ["--predictor=no.module:make"],
+            "--predictor: 'no.module:make' cannot be imported: ModuleNotFound",
+        ),
+        (["--predictor=math:make"], "--predictor: 'math:make' cannot be imported: AttributeError"),
+        (["--predictor=math:pi"], "--predictor: 'math:pi' is a float, expected factory(coef)"),
+        (["--features=1000000000000"], "the workload needs 336,000,000,002,560 bytes"),
+    ],
+)
+def test_bad_option(options: list[str], message: str) -> None:
+    done = run(*options)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert message in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "outcome"),
+    [
+        (["--benchmark-disable"], "12 passed"),
+        (["--benchmark-skip"], "12 skipped"),
+        (["-k", "packed"], "6 passed"),
+        ([f"{ROOT}/{CASE}[packed-8-5x40x32-float64]"], "1 passed"),
+        (["-n", "2"], "12 skipped"),
+        (["--codspeed"], "12 benchmarked"),
+    ],
+)
+def test_ways_to_run(options: list[str], outcome: str) -> None:
+    done = run(*options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert outcome in done.stdout
+
+
+def test_without_pytest_benchmark() -> None:
+    done = run("-p", "no:benchmark", "-p", "no:codspeed")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "pytest-benchmark is needed" in done.stderr
+
+
+def test_from_another_folder(tmp_path: Path) -> None:
+    assert run(folder=tmp_path).returncode == 0
+
+
+def test_rounding_is_not_an_error() -> None:
+    coef = np.ones((2, 1000), "float32")
+    coef[1, 0] += np.finfo("float32").eps
+    x = np.ones((1, 1000), "float32")
+    assert first_wrong(coef, x, np.array([0]), np.array([1])) is None
+    coef[1] = 1.5
+    assert first_wrong(coef, x, np.array([0]), np.array([1]), 7) == (
+        "example 7 has label 0 (score 1000), the formula gives 1 (score 1500)"
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_data_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    shape = (3, BLOCK - 1)
+    values = standard_normal(shape, dtype, (1, 2))
+    monkeypatch.setattr("benchmarks.workload.usable_cores", lambda: 1)
+    assert (values == standard_normal(shape, dtype, (1, 2))).all()
+    assert (values != standard_normal(shape, dtype, (1, 3))).any()
+    assert values.dtype == dtype
+    assert abs(values.mean()) < 0.01
+    assert abs(values.std() - 1) < 0.01
+
+
+def test_data_holds_what_the_refusal_counts() -> None:
+    workload = Workload(5, 4000, 100, "float32")
+    arrays = workload.weights().nbytes * 2 + workload.examples().nbytes
+    assert arrays <= workload.nbytes <= 1.1 * arrays
+    assert predict(workload.weights(), workload.examples()).shape == (100,)
+
+
+def test_available_memory_obeys_ulimit() -> None:
+    code = "from benchmarks.workload import available_memory as a; print(a())"
+    limit = 2_000_000  # KiB
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -v {limit}; "$0" -c "$1"', sys.executable, code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 0 < int(done.stdout) < limit * 1024
+    assert available_memory() > 0

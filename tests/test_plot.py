@@ -1,0 +1,286 @@
+"""``python benchmarks/plot.py`` as its users run it."""
+
+import copy
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.plot import duration, main
+
+ROOT = Path(__file__).parents[1]
+
+
+def case(predictor: str, batch_size: int, median: float, **extra_info: Any) -> dict[str, Any]:
+    """Make a case as pytest-benchmark saves it, down to what the plots read."""
+    return {
+        "name": f"test_predict[{predictor}-{batch_size}]",
+        "extra_info": {
+            "predictor": predictor,
+            "batch_size": batch_size,
+            "n_classes": 64,
+            "n_features": 1000,
+            "n_samples": 1024,
+            "dtype": "float64",
+            **extra_info,
+        },
+        "stats": {"median": median, "q1": 0.9 * median, "q3": 1.1 * median},
+    }
+
+
+def run(commit: str = "0123456789abcdef", dirty: bool = False, day: int = 1) -> dict[str, Any]:
+    """Make a saved run of two predictors and three batch sizes."""
+    return {
+        "commit_info": {"id": commit, "dirty": dirty},
+        "machine_info": {"node": "here"},
+        "datetime": f"2026-01-{day:02}T00:00:00+00:00",
+        "benchmarks": [
+            {"name": "test_of_another_suite", "extra_info": {}, "stats": {}},
+            *(
+                case(
+                    predictor, size, slowness * 1e-3 * (1 + size), p95=slowness * 2e-3 * (1 + size)
+                )
+                for predictor, slowness in (("formula", 2), ("packed", 1))
+                for size in (4, 1, 16)
+            ),
+        ],
+    }
+
+
+def write(path: Path, content: Any) -> Path:
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def script(*arguments: Any, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks/plot.py"), *map(str, arguments)],
+        cwd=folder, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+
+
+def texts(svg: Path) -> str:
+    """Return the drawn texts, which matplotlib leaves in comments."""
+    lines = svg.read_text().splitlines()
+    return "\n".join(line.strip()[5:-4].strip() for line in lines if line.strip().startswith("<!-- "))
+
+
+def test_plots_of_one_run(tmp_path: Path) -> None:
+    done = script(write(tmp_path / "run.json", run()), folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    plots = sorted((tmp_path / "plots").iterdir())
+    assert [plot.name for plot in plots] == ["latency.png", "throughput.png", "tradeoff.png"]
+    for plot in plots:
+        header = plot.read_bytes()[:24]
+        assert header.startswith(b"\x89PNG")
+        assert min(struct.unpack(">II", header[16:])) >= 700
+
+
+@pytest.mark.parametrize(
+    ("plot", "expected"),
+    [
+        ("latency", ["Latency as Batch Size Changes", "batch size"]),
+        ("latency", ["latency (seconds before first prediction)", "formula", "packed"]),
+        ("throughput", ["Throughput as Batch Size Changes", "batch size"]),
+        ("throughput", ["throughput (predictions/second)", "formula", "packed"]),
+        (
+            "tradeoff",
+            ["latency (seconds before first prediction)", "throughput (predictions/second)"],
+        ),
+        ("tradeoff", ["1", "4", "16", "formula", "packed"]),
+    ],
+)
+def test_texts(tmp_path: Path, plot: str, expected: list[str]) -> None:
+    file = write(tmp_path / "run.json", run())
+    assert main([str(file), "--out", str(tmp_path), "--format", "svg"]) == 0
+    assert set(expected) <= set(texts(tmp_path / f"{plot}.svg").splitlines())
+
+
+def test_runs_are_told_apart(tmp_path: Path) -> None:
+    files = [
+        write(tmp_path / "b.json", run("abcdef0123", dirty=True, day=3)),
+        write(tmp_path / "a.json", run("123456789a", day=2)),
+        write(tmp_path / "c.json", run("123456789a", day=1)),
+    ]
+    assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
+    drawn = texts(tmp_path / "latency.svg").splitlines()
+    for name in ("abcdef0+", "1234567 (a)", "1234567 (c)"):
+        assert {f"formula @ {name}", f"packed @ {name}"} <= set(drawn)
+    history = texts(tmp_path / "history.svg").splitlines()
+    first = [history.index(name) for name in ("1234567 (c)", "1234567 (a)", "abcdef0+")]
+    assert first == sorted(first)
+
+
+def test_workloads_and_machines_are_told_apart(tmp_path: Path) -> None:
+    other = run("fedcba9")
+    other["machine_info"]["node"] = "there"
+    for benchmark in other["benchmarks"][1:]:
+        benchmark["extra_info"]["dtype"] = "float32"
+    files = [write(tmp_path / "1.json", run()), write(tmp_path / "2.json", other)]
+    assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
+    workload = "64 classes × 1,000 features × 1,024 samples"
+    drawn = set(texts(tmp_path / "tradeoff.svg").splitlines())
+    assert f"packed @ 0123456, {workload}, float64, here" in drawn
+    assert f"packed @ fedcba9, {workload}, float32, there" in drawn
+
+
+@pytest.mark.parametrize("name", ["$x$", "_hidden", r"\alpha_", "größe", "a:b", "<&>"])
+def test_any_name_is_drawn(tmp_path: Path, name: str) -> None:
+    content = run()
+    content["benchmarks"].append(case(name, 4, 0.1))
+    file = write(tmp_path / "run.json", content)
+    done = script(file, "--out", tmp_path, "--format", "svg")
+    assert (done.returncode, done.stderr) == (0, "")
+    escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert {name, escaped} & set(texts(tmp_path / "latency.svg").splitlines())
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        ("20ms", "formula: batch size 4 stays within 20 ms (p95 20 ms), 400 predictions/s"),
+        ("0.02", "packed: batch size 4 stays within 20 ms (p95 10 ms), 800 predictions/s"),
+        ("35000 us", "packed: batch size 16 stays within 35 ms (p95 34 ms), 941 predictions/s"),
+        ("4.1ms", "formula: no batch size stays within 4.1 ms"),
+    ],
+)
+def test_latency_budget(tmp_path: Path, budget: str, expected: str) -> None:
+    file = write(tmp_path / "run.json", run())
+    done = script(file, "--out", tmp_path, "--latency-budget", budget, "--format", "svg")
+    assert done.returncode == 0
+    assert expected in done.stdout.splitlines()
+    assert "latency budget" in texts(tmp_path / "throughput.svg")
+
+
+def test_latency_budget_without_p95(tmp_path: Path) -> None:
+    content = run()
+    for benchmark in content["benchmarks"][1:]:
+        del benchmark["extra_info"]["p95"]
+    done = script(write(tmp_path / "r.json", content), "--out", tmp_path, "--latency-budget=10ms")
+    expected = "batch size 4 stays within 10 ms (median 10 ms, too few rounds for p95)"
+    assert f"formula: {expected}, 400 predictions/s" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("20ms", 0.02),
+        ("0.02", 0.02),
+        ("20 ms", 0.02),
+        ("20000us", 0.02),
+        ("1.5s", 1.5),
+        ("5µs", 5e-6),
+    ],
+)
+def test_duration(text: str, seconds: float) -> None:
+    assert duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "ms", "0ms", "-1ms", "1m", "1e3ms", "nan", "inf", "1,5ms"])
+def test_bad_duration(tmp_path: Path, text: str) -> None:
+    done = script(write(tmp_path / "run.json", run()), f"--latency-budget={text}")
+    assert done.returncode == 2
+    assert "is not a duration like 20ms, 0.02 or 20000us" in done.stderr
+
+
+def broken(key: str, value: Any) -> dict[str, Any]:
+    """Return a run with one field of its last case replaced."""
+    content = copy.deepcopy(run())
+    for record in (content["benchmarks"][-1]["extra_info"], content["benchmarks"][-1]["stats"]):
+        if key in record:
+            record[key] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "is not JSON, or is cut off"),
+        ("latency: 3", "is not JSON, or is cut off"),
+        (json.dumps(run())[:-200], "is not JSON, or is cut off"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"benchmarks": ' + "1" * 10_000 + "}", "is not JSON"),
+        ("3", "not of pytest-benchmark"),
+        ({"benchmarks": {}}, "not of pytest-benchmark"),
+        ({"benchmarks": []}, "has no case of this suite"),
+        ({"benchmarks": [3, None, {"extra_info": []}]}, "has no case of this suite"),
+        ({**run(), "commit_info": None}, "has no valid 'commit_info': expected dict, not None"),
+        ({**run(), "datetime": "yesterday"}, "has no valid 'datetime'"),
+        ({**run(), "benchmarks": run()["benchmarks"] * 2}, "formula, batch size 4, more than once"),
+        (broken("median", 0), "has no valid 'median': expected a positive number, not 0"),
+        (broken("median", float("nan")), "has no valid 'median'"),
+        (broken("median", 10**400), "has no valid 'median'"),
+        (broken("median", "fast"), "has no valid 'median': expected float, not 'fast'"),
+        (broken("median", 1.0), "has quartiles out of order"),
+        (broken("q3", float("inf")), "has no valid 'q3'"),
+        (broken("p95", -1), "has no valid 'p95'"),
+        (broken("batch_size", True), "has no valid 'batch_size': expected int, not True"),
+        (broken("batch_size", 1.5), "has no valid 'batch_size'"),
+        (broken("n_classes", None), "has no valid 'n_classes'"),
+        (broken("dtype", 64), "has no valid 'dtype'"),
+        (broken("predictor", []), "has no valid 'predictor'"),
+    ],
+)
+def test_unusable_file(
+    tmp_path: Path, content: Any, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = write(tmp_path / "bad.json", content)
+    assert main([str(bad), "--out", str(tmp_path / "plots")]) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith(f"{bad}: ")
+    assert reason in output.err
+    assert output.err.count("\n") == 1
+    assert not (tmp_path / "plots").exists()
+
+
+def test_binary_and_missing_files_and_folders(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(bytes(range(256)))
+    for name, reason in (
+        ("binary", "is not JSON"),
+        ("missing", "No such file or directory"),
+        (".", "Is a directory"),
+    ):
+        done = script(tmp_path / name)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"{tmp_path / name}: {reason}")
+        assert done.stderr.count("\n") == 1
+
+
+def test_good_files_are_drawn_beside_bad_ones(tmp_path: Path) -> None:
+    good, bad = write(tmp_path / "good.json", run()), write(tmp_path / "bad.json", "{")
+    done = script(bad, good, "--out", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{bad}: is not JSON")
+    assert (tmp_path / "latency.png").exists()
+
+
+def test_unwritable_folder_keeps_earlier_plots(tmp_path: Path) -> None:
+    file = write(tmp_path / "run.json", run())
+    done = script(file, "--out", file)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"{file}: cannot be written: ")
+
+    (tmp_path / "latency.png").write_text("earlier")
+    (tmp_path / "throughput.png").mkdir()  # cannot be replaced by a file
+    done = script(file, "--out", tmp_path)
+    assert done.returncode == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "latency.png",
+        "run.json",
+        "throughput.png",
+    ]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
+)
+def test_read_only_folder(tmp_path: Path) -> None:
+    file = write(tmp_path / "run.json", run())
+    tmp_path.chmod(0o500)
+    done = script(file, "--out", tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
