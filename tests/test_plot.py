@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -66,8 +67,7 @@ def script(*arguments: Any, folder: Path = ROOT) -> subprocess.CompletedProcess[
 
 def texts(svg: Path) -> str:
     """Return the drawn texts, which matplotlib leaves in comments."""
-    lines = svg.read_text().splitlines()
-    return "\n".join(line.strip()[5:-4].strip() for line in lines if line.strip().startswith("<!-- "))
+    return "\n".join(re.findall("<!-- *(.*?) *-->", svg.read_text()))
 
 
 def test_plots_of_one_run(tmp_path: Path) -> None:
