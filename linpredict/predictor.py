@@ -32,10 +32,10 @@ Labels = NDArray[np.intp]
 PRODUCT = 2**18
 FEATURES = 1024  # of a tile: half as many cost 10 % at batch size 8, four times as many 40 % at 1
 GROUP_BYTES = 256  # classes of a tile for one feature: 32 float64, 64 float32
-STACK = 8 * FEATURES  # features multiplied by one call of matmul
-PART = 2 * STACK  # features of one hand-over to a thread, at least
+PART = 16 * FEATURES  # features of one hand-over to a thread, at least
 MAX_PARTS = 64  # ranges of features whose partial scores are kept
 BLOCK = 64  # examples of one hand-over to a thread
+PARTIAL = 2**16  # bytes of scores from one call of matmul, whose sum should find them in cache
 SCRATCH = 2**25  # bytes of scores computed at once; longer batches are labelled in pieces
 
 
@@ -157,11 +157,12 @@ class LinearPredictor:
 
 
 def examples_first(n_samples: int, w: Array) -> bool:
-    """Tell which order of the operands OpenBLAS multiplies faster: examples · weights, or the other.
+    """Tell whether OpenBLAS multiplies examples by weights faster than weights by examples.
 
     Found by measuring models from 10 × 784 to 10,000 × 256; the wrong one took up to twice as long.
     """
-    n_classes, n_features = w.shape
+    n_classes: int = w.shape[0]
+    n_features: int = w.shape[1]
     if w.size * n_samples <= 2**16:
         return True
     if w.itemsize == 8:
@@ -219,7 +220,8 @@ def partial_scores(w: Array, x: Array, dtype: np.dtype[Any]) -> Array:
     height = PRODUCT // (FEATURES * group)  # examples of a tile
     whole = n_samples - n_samples % height
     scores = np.zeros((n_samples, n_groups * group), dtype)
-    for features, width in stacks(n_features):
+    depth = min(max(4, PARTIAL // max(1, scores.nbytes)), 16)
+    for features, width in stacks(n_features, depth * FEATURES):
         w_stack, x_stack = operand(w[:, features], dtype), operand(x[:, features], dtype)
         if whole:
             scores[:whole] += products(w_stack, x_stack[:whole], height, width)
@@ -228,11 +230,11 @@ def partial_scores(w: Array, x: Array, dtype: np.dtype[Any]) -> Array:
     return scores
 
 
-def stacks(n_features: int) -> Iterator[tuple[slice, int]]:
+def stacks(n_features: int, stack: int) -> Iterator[tuple[slice, int]]:
     """Yield ranges of features, and the width of the tiles that each is a whole number of."""
     whole = n_features - n_features % FEATURES
-    for start in range(0, whole, STACK):
-        yield slice(start, min(start + STACK, whole)), FEATURES
+    for start in range(0, whole, stack):
+        yield slice(start, min(start + stack, whole)), FEATURES
     if whole < n_features:
         yield slice(whole, n_features), n_features - whole
 
