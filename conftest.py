@@ -192,7 +192,7 @@ def pytest_terminal_summary(
     width = max(len("predictor"), *(len(info["predictor"]) for info in results))
     terminalreporter.line(
         f"{'predictor':{width}}  {'batch size':>10}  {'median (ms)':>12}  {'p99 (ms)':>12}"
-        f"  {'predictions/s':>14}"
+        f"  {'predictions/s':>14}  {'of limit':>8}"
     )
     for name in config.getoption("predictor"):
         for info in results:
@@ -201,4 +201,5 @@ def pytest_terminal_summary(
                 terminalreporter.line(
                     f"{name:{width}}  {info['batch_size']:>10}  {1e3 * info['p50']:>12.3f}"
                     f"  {p99:>12}  {info['throughput']:>14,.0f}"
+                    f"  {info['latency_floor'] / info['p50']:>8.2f}"
                 )

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import linpredict
+from benchmarks.peers import PEERS, Predict
 
 Array = NDArray[Any]
-Predict = Callable[[Array], Array]
-"""Examples (n_samples, n_features) to labels (n_samples,)."""
 
 
 def formula(coef: Array) -> Predict:
@@ -27,7 +26,11 @@ def packed(coef: Array) -> Predict:
     return linpredict.LinearPredictor(coef).predict
 
 
-PREDICTORS: dict[str, Callable[[Array], Predict]] = {"formula": formula, "packed": packed}
+PREDICTORS: dict[str, Callable[[Array], Predict]] = {
+    "formula": formula,
+    "packed": packed,
+    **PEERS,
+}
 
 
 def find(name: str) -> Callable[[Array], Predict]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from collections.abc import Callable
 from functools import cache
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 
 import linpredict
 from benchmarks import predictors
+from benchmarks.limit import Limit
+from benchmarks.peers import PEERS, Predict, UnavailableError
 from benchmarks.workload import Workload
 
 Array = NDArray[Any]
@@ -71,9 +74,32 @@ def data(pytestconfig: pytest.Config) -> Data:
 
 
 @pytest.fixture(scope="session")
-def make(data: Data) -> Any:
-    """Make each predictor once."""
-    return cache(lambda name: predictors.find(name)(data.coef))
+def make(data: Data) -> Callable[[str], Predict]:
+    """Make each predictor once, or skip its cases where it cannot run."""
+
+    @cache
+    def made(name: str) -> Predict | str:
+        try:
+            return predictors.find(name)(data.coef)
+        except UnavailableError as reason:
+            return str(reason)
+        except ModuleNotFoundError as error:
+            if name in PEERS:
+                return f"{error.name} is not installed: pip install -e '.[peers]'"
+            raise
+
+    def predictor_or_skip(name: str) -> Predict:
+        if isinstance(predict := made(name), str):
+            pytest.skip(predict)
+        return predict
+
+    return predictor_or_skip
+
+
+@pytest.fixture(scope="session")
+def latency_floor(data: Data) -> Callable[[int], float]:
+    """Measure the limit once for each batch size, next to the cases that it is compared with."""
+    return cache(Limit(data.coef, data.x).latency_floor)
 
 
 def test_predict(
@@ -81,12 +107,14 @@ def test_predict(
     predictor: str,
     batch_size: int,
     data: Data,
-    make: Any,
+    make: Callable[[str], Predict],
+    latency_floor: Callable[[int], float],
     results: list[dict[str, Any]],
     pytestconfig: pytest.Config,
 ) -> None:
     """Time one batch after the other."""
     predict = make(predictor)
+    limit = latency_floor(batch_size)
     starts = range(0, len(data.x) - batch_size + 1, batch_size)
     time.sleep(REST)
 
@@ -121,6 +149,7 @@ def test_predict(
         "n_features": workload.n_features,
         "n_samples": workload.n_samples,
         "dtype": workload.dtype,
+        "latency_floor": limit,
     }
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if stats := getattr(benchmark, "stats", None):

@@ -30,12 +30,12 @@ Labels = NDArray[np.intp]
 # OpenBLAS computes a product of up to 2**18 multiplications on the calling thread (its
 # SMP_THRESHOLD_MIN × GEMM_MULTITHREAD_THRESHOLD), so that its threads and ours never compete.
 PRODUCT = 2**18
-FEATURES = 1024  # of a tile: half as many cost 10 % at batch size 8, four times as many 40 % at 1
-GROUP_BYTES = 256  # classes of a tile for one feature: 32 float64, 64 float32
+FEATURES = 1024  # of a tile; with a width of 4096 batch size 1 took 40 % longer
+GROUP_BYTES = 256  # classes of a tile, for one feature: 32 float64 or 64 float32
+BLOCK = 128  # examples of one hand-over to a thread
 PART = 16 * FEATURES  # features of one hand-over to a thread, at least
 MAX_PARTS = 64  # ranges of features whose partial scores are kept
-BLOCK = 64  # examples of one hand-over to a thread
-PARTIAL = 2**16  # bytes of scores from one call of matmul, whose sum should find them in cache
+PARTIAL = 2**17  # bytes of scores from one call of matmul, so that their sum finds them in cache
 SCRATCH = 2**25  # bytes of scores computed at once; longer batches are labelled in pieces
 
 
@@ -134,11 +134,13 @@ class LinearPredictor:
         elif x.shape[1] != self._shape[1]:
             as_examples(x, self._shape)
         n_samples = len(x)
-        if n_samples <= self._step and x.dtype is self._dtype:
+        if n_samples <= self._step and x.dtype is self._dtype and x.nbytes <= SCRATCH:
             return self._labels(x, n_samples)
-        # Pieces, so that scores, and examples in another dtype, take little memory.
-        converted = np.result_type(self._dtype, x).itemsize * max(1, x.shape[1])
-        step = self._step if x.dtype == self._dtype else min(self._step, SCRATCH // converted + 1)
+        # Pieces, so that scores, and examples that must be copied, take little memory.
+        step = self._step
+        if not (self._tiled or fits_blas(x, self._dtype)):
+            row_bytes = x.shape[1] * np.result_type(self._dtype, x).itemsize
+            step = min(step, SCRATCH // max(1, row_bytes) + 1)
         pieces = [x[start : start + step] for start in range(0, max(1, n_samples), step)]
         return np.concatenate([self._labels(piece, len(piece)) for piece in pieces])
 
@@ -198,7 +200,7 @@ def tiled_scores(w: Array, x: Array) -> Array:
     """Return the scores (n_samples, n_groups * group) by packed weights."""
     n_groups, n_features, group = w.shape
     dtype = np.result_type(w, x)
-    width = -(-n_features // n_parts(n_features))
+    width = -(-n_features // (n_parts(n_features) * FEATURES)) * FEATURES
     ranges = [slice(start, start + width) for start in range(0, n_features, width)]
     scores = np.empty((len(ranges), len(x), n_groups * group), dtype)
 
@@ -217,24 +219,27 @@ def partial_scores(w: Array, x: Array, dtype: np.dtype[Any]) -> Array:
     """Return the scores (n_samples, n_groups * group) over a range of features."""
     n_samples, n_features = x.shape
     n_groups, _, group = w.shape
-    height = PRODUCT // (FEATURES * group)  # examples of a tile
+    width, height = FEATURES, PRODUCT // (FEATURES * group)
+    if height < n_samples <= 2 * height:
+        # One tile high, a batch multiplies the weights as they arrive from memory: 10 % faster.
+        width, height = width // 2, 2 * height
     whole = n_samples - n_samples % height
     scores = np.zeros((n_samples, n_groups * group), dtype)
     depth = min(max(4, PARTIAL // max(1, scores.nbytes)), 16)
-    for features, width in stacks(n_features, depth * FEATURES):
+    for features, tile in stacks(n_features, width, depth):
         w_stack, x_stack = operand(w[:, features], dtype), operand(x[:, features], dtype)
         if whole:
-            scores[:whole] += products(w_stack, x_stack[:whole], height, width)
+            scores[:whole] += products(w_stack, x_stack[:whole], height, tile)
         if whole < n_samples:
-            scores[whole:] += products(w_stack, x_stack[whole:], n_samples - whole, width)
+            scores[whole:] += products(w_stack, x_stack[whole:], n_samples - whole, tile)
     return scores
 
 
-def stacks(n_features: int, stack: int) -> Iterator[tuple[slice, int]]:
-    """Yield ranges of features, and the width of the tiles that each is a whole number of."""
-    whole = n_features - n_features % FEATURES
-    for start in range(0, whole, stack):
-        yield slice(start, min(start + stack, whole)), FEATURES
+def stacks(n_features: int, width: int, depth: int) -> Iterator[tuple[slice, int]]:
+    """Yield ranges of `depth` tiles, and the width of their tiles; the last tile is what is left."""
+    whole = n_features - n_features % width
+    for start in range(0, whole, depth * width):
+        yield slice(start, min(start + depth * width, whole)), width
     if whole < n_features:
         yield slice(whole, n_features), n_features - whole
 
@@ -256,14 +261,17 @@ def products(w: Array, x: Array, height: int, width: int) -> Array:
 
 
 def operand(a: Array, dtype: np.dtype[Any]) -> Array:
-    """Return an array that `numpy.matmul` hands to BLAS as it is, copied only if it must be."""
+    """Return `a` as BLAS can multiply it, copied only if it must be."""
+    return a if fits_blas(a, dtype) else np.array(a, dtype, order="C")
+
+
+def fits_blas(a: Array, dtype: np.dtype[Any]) -> bool:
+    """Tell whether NumPy hands the last two axes of `a` to BLAS without a copy of its own."""
     row, column = a.strides[-2:]
-    item = dtype.itemsize
-    by_rows = column == item and row >= a.shape[-1] * item and row % item == 0
-    by_columns = row == item and column >= a.shape[-2] * item and column % item == 0
-    if a.dtype == dtype and a.flags.aligned and (by_rows or by_columns):
-        return a
-    return np.array(a, dtype, order="C")
+    by_rows = column == a.itemsize and row >= a.shape[-1] * a.itemsize
+    by_columns = row == a.itemsize and column >= a.shape[-2] * a.itemsize
+    aligned = a.flags.aligned and row % a.itemsize == column % a.itemsize == 0
+    return a.dtype == dtype and aligned and (by_rows or by_columns)
 
 
 def as_weights(w: ArrayLike) -> Array:
