@@ -41,7 +41,8 @@ class Limit:
         n_values = (self._n_classes + batch_size) * self._x.shape[1]
         n_operations = 2 * self._n_classes * batch_size * self._x.shape[1]
         bandwidth = read_bandwidth(self._x.reshape(-1)[:n_values])
-        return max(n_values * self._x.itemsize / bandwidth, n_operations / self._gemm_rate)
+        floor: float = max(n_values * self._x.itemsize / bandwidth, n_operations / self._gemm_rate)
+        return floor
 
 
 def read_bandwidth(values: Array) -> float:

@@ -92,7 +92,7 @@ def onnxruntime(coef: Array) -> Predict:
     session = library.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    return lambda x: session.run(None, {"x": x})[0]  # type: ignore[no-any-return]
+    return lambda x: session.run(None, {"x": x})[0]
 
 
 def jax(coef: Array) -> Predict:

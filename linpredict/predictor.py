@@ -236,7 +236,7 @@ def partial_scores(w: Array, x: Array, dtype: np.dtype[Any]) -> Array:
 
 
 def stacks(n_features: int, width: int, depth: int) -> Iterator[tuple[slice, int]]:
-    """Yield ranges of `depth` tiles, and the width of their tiles; the last tile is what is left."""
+    """Yield ranges of `depth` tiles with the width of each; the last tile is what is left."""
     whole = n_features - n_features % width
     for start in range(0, whole, depth * width):
         yield slice(start, min(start + depth * width, whole)), width
