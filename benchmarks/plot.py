@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from matplotlib.transforms import Bbox
 # the yellow, too pale for lines. Seven colours, eight markers: 56 lines before a pair recurs.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = "osD^vP*X"
+LIMIT: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
 
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -57,13 +59,14 @@ class UnusableRunError(ValueError):
 
 @dataclass(frozen=True)
 class Case:
-    """One batch size of a line; times in seconds."""
+    """One batch size of a line; latencies in seconds, the floor is the machine's limit."""
 
     batch_size: int
     median: float
     q1: float
     q3: float
-    p95: float | None
+    p95: float | None = None
+    floor: float | None = None
 
     @property
     def throughput(self) -> float:
@@ -134,8 +137,10 @@ def read_run(path: Path) -> Run:
         q1, median, q3 = (field(stats, name, float) for name in ("q1", "median", "q3"))
         if not q1 <= median <= q3:
             raise UnusableRunError(f"has quartiles out of order: {q1}, {median}, {q3}")
-        p95 = field(info, "p95", float) if "p95" in info else None
-        line[batch_size] = Case(batch_size, median, q1, q3, p95)
+        p95, floor = (
+            field(info, name, float) if name in info else None for name in ("p95", "latency_floor")
+        )
+        line[batch_size] = Case(batch_size, median, q1, q3, p95, floor)
     if not lines:
         raise UnusableRunError("has no case of this suite: save a run of pytest benchmarks/")
 
@@ -177,21 +182,44 @@ def field(record: dict[str, Any], name: str, kind: type[Any]) -> Any:
 def labelled(runs: list[Run]) -> Labelled:
     """Return the lines of all runs, each with a label that tells it from every other."""
     names = run_names(runs)
-    workloads = {line.workload for run in runs for line in run.lines}
-    machines = {run.machine for run in runs}
     return [
         (
             # matplotlib leaves what starts with an underscore out of the legend.
             (" " if line.predictor.startswith("_") else "")
             + line.predictor
             + (f" @ {names[run.path]}" if len(runs) > 1 else "")
-            + (f", {line.workload}" if len(workloads) > 1 else "")
-            + (f", {run.machine}" if len(machines) > 1 else ""),
+            + where(run, line, runs),
             line,
         )
         for run in runs
         for line in run.lines
     ]
+
+
+def limits(runs: list[Run]) -> Labelled:
+    """Return a line for the least possible latency of each workload and machine."""
+    floors: dict[str, tuple[str, dict[int, float]]] = {}
+    for run in runs:
+        for line in run.lines:
+            label = "limit: reading memory or arithmetic" + where(run, line, runs)
+            _, floor = floors.setdefault(label, (line.workload, {}))
+            for case in line.cases:
+                if case.floor:
+                    floor[case.batch_size] = min(case.floor, floor.get(case.batch_size, math.inf))
+    return [
+        (label, Line("", workload, tuple(Case(size, t, t, t) for size, t in sorted(floor.items()))))
+        for label, (workload, floor) in floors.items()
+        if floor
+    ]
+
+
+def where(run: Run, line: Line, runs: list[Run]) -> str:
+    """Name a line's workload and machine as far as the runs differ in them."""
+    workloads = {line.workload for run in runs for line in run.lines}
+    machines = {run.machine for run in runs}
+    return (f", {line.workload}" if len(workloads) > 1 else "") + (
+        f", {run.machine}" if len(machines) > 1 else ""
+    )
 
 
 def run_names(runs: list[Run]) -> dict[Path, str]:
@@ -211,12 +239,12 @@ def styles() -> Iterator[dict[str, Any]]:
 
 def new_axes(title: str, xlabel: str, ylabel: str) -> Axes:
     """Return empty log-log axes in a figure of their own."""
-    axes = Figure(figsize=(7.5, 5), layout="constrained").add_subplot()
+    axes = Figure(figsize=(9, 5), layout="constrained").add_subplot()
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xscale="log", yscale="log")
     return axes
 
 
-def draw_latency(lines: Labelled, budget: float | None) -> Figure:
+def draw_latency(lines: Labelled, limits: Labelled, budget: float | None) -> Figure:
     """Draw latency against batch size."""
     return draw_against_batch_size(
         new_axes(
@@ -225,12 +253,13 @@ def draw_latency(lines: Labelled, budget: float | None) -> Figure:
             "latency (seconds before first prediction)",
         ),
         lines,
-        lambda batch_size, latency: latency,
+        limits,
         budget,
+        lambda batch_size, latency: latency,
     )
 
 
-def draw_throughput(lines: Labelled, budget: float | None) -> Figure:
+def draw_throughput(lines: Labelled, limits: Labelled, budget: float | None) -> Figure:
     """Draw throughput against batch size."""
     return draw_against_batch_size(
         new_axes(
@@ -239,13 +268,18 @@ def draw_throughput(lines: Labelled, budget: float | None) -> Figure:
             "throughput (predictions/second)",
         ),
         lines,
-        lambda batch_size, latency: batch_size / latency,
+        limits,
         budget,
+        lambda batch_size, latency: batch_size / latency,
     )
 
 
 def draw_against_batch_size(
-    axes: Axes, lines: Labelled, value: Callable[[int, float], float], budget: float | None
+    axes: Axes,
+    lines: Labelled,
+    limits: Labelled,
+    budget: float | None,
+    value: Callable[[int, float], float],
 ) -> Figure:
     """Draw the median of each batch size as a line, and its quartiles as a band."""
     for (label, line), style in zip(lines, styles(), strict=False):
@@ -256,6 +290,10 @@ def draw_against_batch_size(
         )
         axes.plot(sizes, median, label=label, **style)
         axes.fill_between(sizes, q1, q3, color=style["color"], alpha=0.2, linewidth=0)
+    for label, line in limits:
+        sizes = [case.batch_size for case in line.cases]
+        floors = [value(case.batch_size, case.median) for case in line.cases]
+        axes.plot(sizes, floors, label=label, **LIMIT)
     sizes = sorted({case.batch_size for _, line in lines for case in line.cases})
     if budget:
         axes.autoscale(False)  # in the plot of throughput the budget is a steep line
@@ -267,7 +305,7 @@ def draw_against_batch_size(
     return finished(axes, lines)
 
 
-def draw_tradeoff(lines: Labelled, budget: float | None) -> Figure:
+def draw_tradeoff(lines: Labelled, limits: Labelled, budget: float | None) -> Figure:
     """Draw throughput against latency, with the batch sizes at the points."""
     axes = new_axes(
         "Throughput against Latency",
@@ -277,6 +315,9 @@ def draw_tradeoff(lines: Labelled, budget: float | None) -> Figure:
     for (label, line), style in zip(lines, styles(), strict=False):
         latency = [case.median for case in line.cases]
         axes.plot(latency, [case.throughput for case in line.cases], label=label, **style)
+    for label, line in limits:
+        latency = [case.median for case in line.cases]
+        axes.plot(latency, [case.throughput for case in line.cases], label=label, **LIMIT)
     if budget:
         axes.axvline(budget, **budget_style(budget))
     figure = finished(axes, lines)
@@ -295,9 +336,6 @@ def write_batch_sizes(axes: Axes, lines: Labelled) -> None:
         for case in line.cases
     ]
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for _, _, (x, y) in points]
-    legend = axes.get_legend()
-    assert legend is not None
-    taken.append(legend.get_window_extent())
     for case, color, _ in points:
         for x, y in ((1, -1), (-1, 1), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1)):
             text = axes.annotate(
@@ -322,7 +360,7 @@ def draw_history(runs: list[Run]) -> Figure:
     runs = sorted(runs, key=lambda run: run.time)
     names = run_names(runs)
     keys = sorted({(line.predictor, line.workload) for run in runs for line in run.lines})
-    figure = Figure(figsize=(7.5, 1 + 3.5 * len(keys)), layout="constrained")
+    figure = Figure(figsize=(9, 1 + 3.5 * len(keys)), layout="constrained")
     panels = figure.subplots(len(keys), sharex=True, squeeze=False)[:, 0]
     for axes, (predictor, workload) in zip(panels, keys, strict=True):
         history: dict[int, list[tuple[int, float]]] = {}
@@ -367,7 +405,8 @@ def finished(axes: Axes, lines: Labelled) -> Figure:
         if "batch size" not in (label := getattr(axes, f"get_{name}")()):
             value_ticks(axis, "s" if "seconds" in label else "")
     workloads = {line.workload for _, line in lines}
-    axes.legend(title=workloads.pop() if len(workloads) == 1 else None, alignment="left")
+    title = textwrap.fill(workloads.pop(), 34) if len(workloads) == 1 else None
+    axes.legend(title=title, alignment="left", loc="upper left", bbox_to_anchor=(1, 1))
     figure = axes.get_figure(root=True)
     assert figure is not None
     return figure
@@ -451,9 +490,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{label}: {within_budget(line, options.latency_budget)}")
     with mpl.rc_context(STYLE):
         figures = {
-            "latency": draw_latency(lines, options.latency_budget),
-            "throughput": draw_throughput(lines, options.latency_budget),
-            "tradeoff": draw_tradeoff(lines, options.latency_budget),
+            "latency": draw_latency(lines, limits(runs), options.latency_budget),
+            "throughput": draw_throughput(lines, limits(runs), options.latency_budget),
+            "tradeoff": draw_tradeoff(lines, limits(runs), options.latency_budget),
         }
         if len(runs) > 1:
             figures["history"] = draw_history(runs)

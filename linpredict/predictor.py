@@ -254,9 +254,10 @@ def products(w: Array, x: Array, height: int, width: int) -> Array:
     n_stacked, n_tiles = n_features // width, len(x) // height
     x_tiles = x.reshape(n_tiles, height, n_stacked, 1, width).transpose(2, 0, 3, 1, 4)
     w_tiles = w.reshape(n_groups, n_stacked, 1, width, group).transpose(1, 2, 0, 3, 4)
-    # (n_stacked, n_tiles, n_groups, height, group)
-    tiles: Array = np.matmul(x_tiles, w_tiles)
-    total: Array = tiles.sum(axis=0)
+    # OpenBLAS multiplies infinity by padding, too, and NumPy would warn of a NaN that is not there.
+    with np.errstate(invalid="ignore"):
+        tiles = np.matmul(x_tiles, w_tiles)  # (n_stacked, n_tiles, n_groups, height, group)
+        total: Array = tiles.sum(axis=0)
     return total.swapaxes(1, 2).reshape(len(x), n_groups * group)
 
 

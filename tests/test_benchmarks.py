@@ -74,8 +74,10 @@ def test_saved_figures(tmp_path: Path) -> None:
             "p50": np.median(data),
             "p95": np.quantile(data, 0.95),
             "p99": np.quantile(data, 0.99),
+            "latency_floor": info["latency_floor"],
         }
         assert info == pytest.approx(expected)
+        assert 0 < info["latency_floor"] < 1
 
 
 def test_percentiles_need_rounds(tmp_path: Path) -> None:
@@ -200,6 +202,39 @@ def test_without_pytest_benchmark() -> None:
     done = run("-p", "no:benchmark", "-p", "no:codspeed")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "pytest-benchmark is needed" in done.stderr
+
+
+@pytest.mark.parametrize("peer", ["sklearn", "torch", "onnxruntime", "jax"])
+def test_peer(peer: str) -> None:
+    done = run("--batch-sizes=1,8,32", f"--predictor={peer}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout or "3 skipped" in done.stdout
+
+
+def test_peer_that_is_not_installed(tmp_path: Path) -> None:
+    stub = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
+    (tmp_path / "torch.py").write_text(stub)
+    path = {"PYTHONPATH": str(tmp_path)}
+    for name in ("torch", "torch-cuda"):
+        done = run("-rs", f"--predictor={name}", "--predictor=packed", environment=path)
+        assert done.returncode == 0
+        assert "6 passed, 6 skipped" in done.stdout
+        assert "torch is not installed: pip install -e '.[peers]'" in done.stdout
+
+
+def test_torch_without_a_device() -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    assert "PyTorch finds no CUDA device" in run("-rs", "--predictor=torch-cuda").stdout
+
+
+def test_cases_of_one_batch_size_run_in_a_row() -> None:
+    done = run(
+        "--collect-only", "-q", "--batch-sizes=2,1", "--predictor=packed", "--predictor=formula"
+    )
+    cases = [line.split("[")[1].split("-5x")[0] for line in done.stdout.splitlines() if "[" in line]
+    assert cases == ["packed-1", "formula-1", "packed-2", "formula-2"]
 
 
 def test_from_another_folder(tmp_path: Path) -> None:

@@ -157,6 +157,21 @@ def test_latency_budget(tmp_path: Path, budget: str, expected: str) -> None:
     assert "latency budget" in texts(tmp_path / "throughput.svg")
 
 
+def test_limit(tmp_path: Path) -> None:
+    name = "limit: reading memory or arithmetic"
+    without = write(tmp_path / "without.json", run())
+    assert main([str(without), "--out", str(tmp_path), "--format", "svg"]) == 0
+    assert name not in texts(tmp_path / "latency.svg")
+
+    content = run("fedcba9")
+    for benchmark in content["benchmarks"][1:]:
+        benchmark["extra_info"]["latency_floor"] = benchmark["stats"]["median"] / 2
+    files = [without, write(tmp_path / "with.json", content)]
+    assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
+    for plot in ("latency", "throughput", "tradeoff"):
+        assert texts(tmp_path / f"{plot}.svg").splitlines().count(name) == 1
+
+
 def test_latency_budget_without_p95(tmp_path: Path) -> None:
     content = run()
     for benchmark in content["benchmarks"][1:]:

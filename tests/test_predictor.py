@@ -1,16 +1,28 @@
 """Labels of the formula and of the predictor."""
 
+import os
 import pickle
+import subprocess
+import sys
+import textwrap
+import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchmarks.predictors import first_wrong
 from linpredict import LinearPredictor, predict
+from linpredict.machine import usable_cores
+from linpredict.pool import in_parallel
 
 Array = NDArray[Any]
+
+# Just large enough for tiles; 70,001 features leave a ragged tile.
+TILED = (65, 70_001)
 
 both = pytest.mark.parametrize(
     "labels_of",
@@ -145,16 +157,187 @@ def test_intercept_of_another_shape(intercept: Any) -> None:
         LinearPredictor(np.ones((2, 3)), intercept)
 
 
-def test_weights_are_copied() -> None:
-    w, intercept = np.eye(3), np.zeros(3)
-    predictor = LinearPredictor(w, intercept)
+@pytest.mark.parametrize("shape", [(3, 3), TILED])
+def test_weights_are_copied_and_left_alone(shape: tuple[int, int]) -> None:
+    w, x = draw(shape, "float64"), draw((5, shape[1]), "float64", seed=1)
+    before = w.copy()
+    predictor = LinearPredictor(w, np.zeros(len(w)))
+    labels = predictor.predict(x)
+    assert (w == before).all()
     w[:] = 0
-    intercept[2] = 9
-    assert predictor.predict(np.eye(3)).tolist() == [0, 1, 2]
+    assert (predictor.predict(x) == labels).all()
 
 
-def test_pickle() -> None:
-    w, x = draw((6, 50), "float32"), draw((40, 50), "float32", seed=1)
-    predictor = LinearPredictor(w, np.arange(6))
-    copy = pickle.loads(pickle.dumps(predictor))
-    assert (copy.predict(x) == predictor.predict(x)).all()
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("n_classes", "n_features"), [(32, 2**16), TILED, (256, 2**16)])
+def test_labels_by_tiles(dtype: str, n_classes: int, n_features: int) -> None:
+    w, x = draw((n_classes, n_features), dtype), draw((150, n_features), dtype, seed=1)
+    intercept = 100 * draw((1, n_classes), dtype, seed=2)[0]
+    plain, shifted = LinearPredictor(w), LinearPredictor(w, intercept)
+    for n_samples in (0, 1, 2, 3, 8, 9, 16, 17, 150):
+        labels = plain.predict(x[:n_samples])
+        assert first_wrong(w, x[:n_samples], labels, predict(w, x[:n_samples])) is None
+    assert_right(w, x[:3], plain.predict(x[:3]))
+    assert_right(w, x[:3], shifted.predict(x[:3]), intercept)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        np.asfortranarray,
+        lambda x: x[::-1],
+        lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+        lambda x: x.astype("float32"),
+        lambda x: x.astype(">f8"),
+        lambda x: np.rint(9 * x).astype(int),
+        lambda x: np.broadcast_to(x[:1], x.shape),
+    ],
+    ids=["fortran", "reversed", "columns", "float32", "big-endian", "integers", "repeated"],
+)
+def test_any_examples_by_tiles(layout: Callable[[Array], Array]) -> None:
+    w, x = draw(TILED, "float64"), layout(draw((20, TILED[1]), "float64", seed=1))
+    assert_right(w, x, LinearPredictor(w).predict(x))
+
+
+def test_nan_and_infinity_by_tiles(recwarn: pytest.WarningsRecorder) -> None:
+    w, x = draw(TILED, "float64"), draw((3, TILED[1]), "float64", seed=1)
+    x[1, 7] = np.nan
+    x[2, 70_000] = np.inf
+    assert LinearPredictor(w).predict(x).tolist() == predict(w, x).tolist()
+    assert not recwarn.list
+
+
+def in_new_process(code: str, **environment: str) -> str:
+    """Run code that finds a tiled predictor, its examples and its labels, and return its output."""
+    preamble = f"""
+import os, pickle, sys, threading
+import numpy as np
+from linpredict import LinearPredictor, predict, pool
+rng = np.random.default_rng(0)
+w, x = rng.standard_normal({TILED}), rng.standard_normal((20, {TILED[1]}))
+predictor = LinearPredictor(w)
+labels = predictor.predict(x)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", preamble + textwrap.dedent(code)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_scores_do_not_depend_on_the_number_of_threads() -> None:
+    code = """
+    from linpredict.predictor import tiled_scores
+    import hashlib
+    scores = [hashlib.sha256(tiled_scores(predictor._weights, x)).hexdigest() for _ in range(3)]
+    print(pool.n_threads(), *set(scores))
+    """
+    one = in_new_process(code, OMP_NUM_THREADS="1").split()
+    all_cores = in_new_process(code, OMP_NUM_THREADS="", OPENBLAS_NUM_THREADS="").split()
+    assert one[0] == "1"
+    assert int(all_cores[0]) == usable_cores()
+    assert len(one) == len(all_cores) == 2
+    assert one[1] == all_cores[1]
+
+
+def test_affinity_is_obeyed() -> None:
+    code = "print(pool.n_threads(), threading.active_count())"
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("the system has no affinity")
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert in_new_process(code).split() == ["1", "1"]
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_fork() -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("the system has no fork")
+    code = """
+    import warnings
+    warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+    child = os.fork()
+    if child == 0:
+        os._exit(int((predictor.predict(x) != labels).any()))
+    print(os.waitpid(child, 0)[1])
+    """
+    assert in_new_process(code) == "0\n"
+
+
+def test_many_threads() -> None:
+    code = """
+    wrong = []
+    def call():
+        for n in (20, 1, 13):
+            if (predictor.predict(x[:n]) != labels[:n]).any():
+                wrong.append(n)
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    print(wrong)
+    """
+    assert in_new_process(code) == "[]\n"
+
+
+def test_at_exit() -> None:
+    code = """
+    import atexit
+    atexit.register(lambda: print((predictor.predict(x) == labels).all(), flush=True))
+    """
+    assert in_new_process(code) == "True\n"
+
+
+@pytest.mark.parametrize("shape", [(6, 50), TILED])
+def test_pickle(shape: tuple[int, int], tmp_path: Path) -> None:
+    w, x = draw(shape, "float32"), draw((20, shape[1]), "float32", seed=1)
+    predictor = LinearPredictor(w, np.arange(len(w)))
+    (tmp_path / "predictor").write_bytes(pickle.dumps((predictor, x, predictor.predict(x))))
+    code = f"""
+    with open({str(tmp_path / "predictor")!r}, "rb") as file:
+        other, x, labels = pickle.load(file)
+    print((other.predict(x) == labels).all())
+    """
+    assert in_new_process(code) == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_samples", "layout"),
+    [
+        (TILED, 600, lambda x: x),
+        (TILED, 600, lambda x: np.broadcast_to(x[:1].astype("float32"), x.shape)),
+        ((1000, 64), 100_000, lambda x: x),
+        ((2, 64), 1_000_000, lambda x: x[:, ::-1]),
+    ],
+)
+def test_extra_memory(
+    shape: tuple[int, int], n_samples: int, layout: Callable[[Array], Array]
+) -> None:
+    w = np.ones(shape)
+    x = layout(np.ones((n_samples, shape[1])))
+    predictor = LinearPredictor(w)
+    tracemalloc.start()
+    predictor.predict(x)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 * 2**20
+
+
+def test_exceptions_stop_the_helpers() -> None:
+    started = []
+
+    def work(part: int) -> None:
+        started.append(part)
+        if part == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, range(100_000))
+    assert len(started) < 100_000
