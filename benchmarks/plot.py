@@ -44,6 +44,8 @@ LIMIT: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
 
 STYLE: dict[Any, Any] = {
     "font.size": 10,
+    "xtick.labelsize": "small",
+    "axes.xmargin": 0.07,
     "axes.grid": True,
     "grid.alpha": 0.3,
     "legend.frameon": False,
