@@ -36,13 +36,16 @@ class Limit:
         self._gemm_rate = gemm_rate(x.dtype)
 
     def latency_floor(self, batch_size: int) -> float:
-        """Return the least seconds to label a batch; measured anew in each call."""
-        self._gemm_rate = max(self._gemm_rate, gemm_rate(self._x.dtype))
-        n_values = (self._n_classes + batch_size) * self._x.shape[1]
-        n_operations = 2 * self._n_classes * batch_size * self._x.shape[1]
-        bandwidth = read_bandwidth(self._x.reshape(-1)[:n_values])
-        floor: float = max(n_values * self._x.itemsize / bandwidth, n_operations / self._gemm_rate)
-        return floor
+        """Return the least seconds to label a batch; the bandwidth is measured in each call."""
+        n_features = self._x.shape[1]
+        n_bytes = (self._n_classes + batch_size) * n_features * self._x.itemsize
+        n_operations = 2 * self._n_classes * batch_size * n_features
+        # The examples themselves, as many bytes as the case reads or as there are.
+        buffer = self._x.reshape(-1)[: n_bytes // self._x.itemsize]
+        reading: float = n_bytes / read_bandwidth(buffer)
+        if n_operations / self._gemm_rate > reading:
+            self._gemm_rate = max(self._gemm_rate, gemm_rate(self._x.dtype))
+        return max(reading, n_operations / self._gemm_rate)
 
 
 def read_bandwidth(values: Array) -> float:
@@ -51,7 +54,8 @@ def read_bandwidth(values: Array) -> float:
     Their inner product with themselves was the fastest read of NumPy's that was tried (sum, max and
     matrix-vector products, also with a thread for each core) from 4 MiB up.
     """
-    return values.nbytes / best_time(lambda: values.dot(values), at_least=0.2)
+    bandwidth: float = values.nbytes / best_time(lambda: values.dot(values), at_least=0.2)
+    return bandwidth
 
 
 def gemm_rate(dtype: np.dtype[Any]) -> float:
