@@ -45,7 +45,8 @@ class Limit:
         reading: float = n_bytes / read_bandwidth(buffer)
         if n_operations / self._gemm_rate > reading:
             self._gemm_rate = max(self._gemm_rate, gemm_rate(self._x.dtype))
-        return max(reading, n_operations / self._gemm_rate)
+        computing: float = n_operations / self._gemm_rate
+        return max(reading, computing)
 
 
 def read_bandwidth(values: Array) -> float:

@@ -24,12 +24,16 @@ def in_parallel(work: Callable[[T], object], parts: Iterable[T]) -> None:
     todo = list(parts)[::-1]
 
     def take_parts() -> None:
-        while todo:
-            try:
-                part = todo.pop()
-            except IndexError:  # another thread took the last one
-                return
-            work(part)
+        try:
+            while todo:
+                try:
+                    part = todo.pop()
+                except IndexError:  # another thread took the last one
+                    return
+                work(part)
+        except BaseException:  # Ctrl-C, too: nobody needs the rest
+            todo.clear()
+            raise
 
     helpers: list[Future[None]] = []
     while len(helpers) + 1 < min(n_threads(), len(todo)):
@@ -40,7 +44,6 @@ def in_parallel(work: Callable[[T], object], parts: Iterable[T]) -> None:
     try:
         take_parts()
     finally:
-        todo.clear()  # after an exception or Ctrl-C the helpers stop, too
         for helper in helpers:
             if not helper.cancel():
                 helper.result()
