@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -173,11 +174,20 @@ def blas_info() -> dict[str, Any]:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_benchmark_group_stats(benchmarks: list[dict[str, Any]]) -> None:
-    """Name the rows of the tables so that sorting by name gives the order of batch sizes."""
+def pytest_benchmark_group_stats(
+    config: pytest.Config | None, benchmarks: Iterable[dict[str, Any]], group_by: str
+) -> Any:
+    """Name the rows of the tables so that sorting by name gives the order of batch sizes.
+
+    ``pytest-benchmark compare`` calls this function itself, and in place of its own.
+    """
+    from pytest_benchmark.plugin import pytest_benchmark_group_stats as grouped
+
+    benchmarks = list(benchmarks)
     for benchmark in benchmarks:
-        if "batch_size" in (benchmark["params"] or {}):
+        if "batch_size" in (benchmark.get("params") or {}):
             benchmark["name"] = f"batch size {benchmark['params']['batch_size']:>6}"
+    return grouped(config, benchmarks, group_by)
 
 
 @pytest.hookimpl(trylast=True)

@@ -109,6 +109,18 @@ def test_comparison_raises_no_warning(tmp_path: Path) -> None:
     assert done.stdout.count("(NOW)") == 12
 
 
+def test_compare_command(tmp_path: Path) -> None:
+    saved(tmp_path, "--predictor=packed")
+    command = [sys.executable, "-m", "pytest_benchmark", "compare", str(tmp_path / "run.json")]
+    for group_by, rows in (("group", 6), ("fullname", 6)):
+        done = subprocess.run(
+            [*command, f"--group-by={group_by}", f"--csv={tmp_path / group_by}"],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert len([line for line in done.stdout.splitlines() if "batch size" in line]) == rows
+
+
 def test_tables_and_summary() -> None:
     done = run()
     assert done.returncode == 0
