@@ -30,9 +30,8 @@ Array = NDArray[Any]
 
 CHECKED = 64  # examples, at least, whose labels are compared with the formula's before timing
 MAX_ROUNDS = 10_000  # enough for p99; more would only swell the saved file
-REST = (
-    0.1  # seconds until the threads of the case before, which spin for a while, have fallen asleep
-)
+# Seconds until the threads of the case before, which spin for a while, have fallen asleep.
+REST = 0.1
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
