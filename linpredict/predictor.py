@@ -101,9 +101,9 @@ class LinearPredictor:
         self._intercept = None if intercept is None else as_intercept(intercept, coef).copy()
         n_classes, n_features = coef.shape
         self._dtype = dtype = np.result_type(coef, np.float32)
-        # Where tiles were faster than the better order of the formula's operands at most batch sizes:
-        # enough classes to fill a tile, few enough for OpenBLAS to starve, and weights too large for
-        # the caches next to the cores. A single example gains nothing, in float32 it loses a quarter.
+        # Where tiles were faster than the better order of the formula's operands at most batch
+        # sizes: enough classes to fill a tile, few enough for OpenBLAS to starve, weights too large
+        # for the caches next to the cores. A single example gains nothing, and loses in float32.
         self._tiled = 32 <= n_classes <= 256 and n_features >= 2**16
         self._weights = packed(coef, dtype) if self._tiled else np.array(coef, dtype, order="C")
         scores_kept = n_classes * (n_parts(n_features) if self._tiled else 1)
