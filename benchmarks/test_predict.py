@@ -30,7 +30,7 @@ Array = NDArray[Any]
 
 CHECKED = 64  # examples, at least, whose labels are compared with the formula's before timing
 MAX_ROUNDS = 10_000  # enough for p99; more would only swell the saved file
-# Seconds until the threads of the case before, which spin for a while, have fallen asleep.
+# Seconds until the threads of what ran before, which spin for a while, have fallen asleep.
 REST = 0.1
 
 
@@ -96,10 +96,9 @@ def make(data: Data) -> Callable[[str], Predict]:
 
 
 @pytest.fixture(scope="session")
-def latency_floor(data: Data) -> Callable[[int], float]:
-    """Measure the limit once for each batch size, next to the cases that it is compared with."""
-    limit = cache(lambda: Limit(data.coef, data.x))  # not where nothing is timed
-    return cache(lambda batch_size: limit().latency_floor(batch_size))
+def limit(data: Data) -> Limit:
+    """Return what measures the least possible latency next to each case."""
+    return Limit(data.coef, data.x)
 
 
 def test_predict(
@@ -108,13 +107,15 @@ def test_predict(
     batch_size: int,
     data: Data,
     make: Callable[[str], Predict],
-    latency_floor: Callable[[int], float],
+    limit: Limit,
     results: list[dict[str, Any]],
     pytestconfig: pytest.Config,
 ) -> None:
     """Time one batch after the other."""
     predict = make(predictor)
     starts = range(0, len(data.x) - batch_size + 1, batch_size)
+    time.sleep(REST)
+    read_seconds = limit.read_seconds(batch_size)
     time.sleep(REST)
 
     # The check warms the predictor up and tells how many rounds there is time for.
@@ -152,7 +153,9 @@ def test_predict(
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if stats := getattr(benchmark, "stats", None):
         benchmark.extra_info |= figures(batch_size, stats["data"])
-        benchmark.extra_info["latency_floor"] = latency_floor(batch_size)
+        time.sleep(REST)
+        read_seconds += limit.read_seconds(batch_size)
+        benchmark.extra_info["latency_floor"] = limit.latency_floor(batch_size, read_seconds)
         results.append(benchmark.extra_info)
 
 
