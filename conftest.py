@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,10 +13,13 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from benchmarks import predictors
+from benchmarks.baseline import Baseline, BaselineError
+from benchmarks.gate import BUILT, Gate, summary, verdict
 from benchmarks.workload import Workload, available_memory
 from linpredict.machine import usable_cores
 
 BLAS = pytest.StashKey[dict[str, Any]]()
+GATE = pytest.StashKey[Gate]()
 RESULTS = pytest.StashKey[list[dict[str, Any]]]()
 
 
@@ -36,6 +41,16 @@ def batch_sizes(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a list of positive integers like 1,8,64"
         ) from None
+
+
+def percentage(text: str) -> float:
+    """Parse a percentage like ``5%``."""
+    try:
+        if text.endswith("%") and 0 < (value := float(text[:-1]) / 100) < math.inf:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -70,6 +85,19 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         default=default.dtype,
         help="of weights and examples (default: %(default)s)",
     )
+    group.addoption(
+        "--baseline",
+        metavar="REV",
+        help="fail cases of formula and packed that are slower than the package was at this commit "
+        "(a branch, a tag, HEAD~3 …), whose code is imported beside the current one and run",
+    )
+    group.addoption(
+        "--max-slowdown",
+        type=percentage,
+        default="5%",
+        metavar="PERCENT",
+        help="slowdown from which on --baseline fails a case (default: %(default)s)",
+    )
     if not pluginmanager.hasplugin("benchmark"):
         # pytest-codspeed alone, or -p no:benchmark: the options in pyproject.toml must still parse.
         for option in ("--benchmark-sort", "--benchmark-columns", "--benchmark-max-time"):
@@ -98,6 +126,20 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--batch-sizes: {sizes[-1]} is larger than the number of samples, {samples}: choose "
             "smaller batches or more --samples"
         )
+    if config.option.baseline is not None:
+        refuse_with_baseline(config)
+
+
+def refuse_with_baseline(config: pytest.Config) -> None:
+    """Refuse options with which nothing would be compared."""
+    for option in ("codspeed", "numprocesses", "benchmark_skip", "benchmark_disable"):
+        if config.getoption(option, None):
+            name = "-n" if option == "numprocesses" else f"--{option.replace('_', '-')}"
+            raise pytest.UsageError(f"--baseline measures, and {name} does not: leave one out")
+    if not predictors.PACKAGE.keys() & config.getoption("predictor"):
+        raise pytest.UsageError(
+            f"--baseline compares {' and '.join(predictors.PACKAGE)}: choose one as --predictor"
+        )
 
 
 def cases(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
@@ -120,30 +162,42 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raise pytest.UsageError(
             "pytest-benchmark is needed: install it, or leave out -p no:benchmark"
         )
-    workload, available = Workload.of(session.config), available_memory()
-    if workload.nbytes > available:
+    config = session.config
+    workload, available = Workload.of(config), available_memory()
+    needed = workload.nbytes
+    if config.option.baseline is not None:
+        needed += 2 * BUILT * workload.weights_nbytes
+    if needed > available:
         raise pytest.UsageError(
-            f"the workload needs {workload.nbytes:,} bytes of memory and {available:,} are "
+            f"the workload needs {needed:,} bytes of memory and {available:,} are "
             "available: choose fewer --features, --samples or --classes"
         )
+    if config.option.baseline is not None:
+        config.stash[GATE] = make_gate(config)
 
 
-def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """Say what takes the first seconds."""
-    if not cases(config, items):
-        return []
-    workload = Workload.of(config)
-    return [
-        f"making {workload.n_samples:,} examples of {workload.n_features:,} features for "
-        f"{workload.n_classes:,} classes ({workload.nbytes / 2**20:,.0f} MiB), "
-        f"then {len(items)} cases"
-    ]
+def make_gate(config: pytest.Config) -> Gate:
+    """Import the baseline."""
+    try:
+        baseline = Baseline(config.getoption("baseline"))
+    except BaselineError as error:
+        raise pytest.UsageError(f"--baseline: {error}") from error
+    config.add_cleanup(baseline.close)
+    compared = predictors.PACKAGE.keys() & config.getoption("predictor")
+    n_cases = len(compared) * len(config.getoption("batch_sizes"))
+    return Gate(baseline, config.getoption("max_slowdown"), n_cases)
 
 
 @pytest.fixture(scope="session")
 def results(pytestconfig: pytest.Config) -> list[dict[str, Any]]:
     """Collect the ``extra_info`` of each measured case for the summary."""
     return pytestconfig.stash[RESULTS]
+
+
+@pytest.fixture(scope="session")
+def gate(pytestconfig: pytest.Config) -> Gate | None:
+    """Compare with ``--baseline``, where it is given."""
+    return pytestconfig.stash.get(GATE, None)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -194,22 +248,58 @@ def pytest_benchmark_group_stats(
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Sum up what users choose a batch size by."""
-    results = config.stash[RESULTS]
-    if not results:
-        return
-    terminalreporter.section(f"latency and throughput, {Workload.of(config)}")
-    width = max(len("predictor"), *(len(info["predictor"]) for info in results))
-    terminalreporter.line(
-        f"{'predictor':{width}}  {'batch size':>10}  {'median (ms)':>12}  {'p99 (ms)':>12}"
-        f"  {'predictions/s':>14}  {'of limit':>8}"
-    )
-    for name in config.getoption("predictor"):
-        for info in results:
-            if info["predictor"] == name:
-                p99 = f"{1e3 * info['p99']:.3f}" if "p99" in info else "-"
-                terminalreporter.line(
-                    f"{name:{width}}  {info['batch_size']:>10}  {1e3 * info['p50']:>12.3f}"
-                    f"  {p99:>12}  {info['throughput']:>14,.0f}"
-                    f"  {info['latency_floor'] / info['p50']:>8.2f}"
-                )
+    """Sum up what users choose a batch size by, and what the gate found."""
+    workload = Workload.of(config)
+    if results := config.stash[RESULTS]:
+        terminalreporter.section(f"latency and throughput, {workload}")
+        for line in aligned(latency_table(config.getoption("predictor"), results)):
+            terminalreporter.line(line)
+    gate = config.stash.get(GATE, None)
+    if gate and gate.results:
+        terminalreporter.section(f"gate, {workload}")
+        table = summary(gate)
+        for line in aligned(table):
+            terminalreporter.line(line)
+        terminalreporter.line(verdict(gate))
+        if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+            try:
+                with open(path, "a", encoding="utf-8") as file:
+                    file.write(f"### {verdict(gate)}\n\n{workload}\n\n{markdown(table)}\n")
+            except OSError as error:
+                terminalreporter.line(f"GITHUB_STEP_SUMMARY cannot be written: {error}")
+
+
+def latency_table(names: list[str], results: list[dict[str, Any]]) -> list[list[str]]:
+    """Return a table of the cases, its heads first."""
+    heads = ["predictor", "batch size", "median (ms)", "p99 (ms)", "predictions/s", "of limit"]
+    return [heads] + [
+        [
+            name,
+            str(info["batch_size"]),
+            f"{1e3 * info['p50']:.3f}",
+            f"{1e3 * info['p99']:.3f}" if "p99" in info else "-",
+            f"{info['throughput']:,.0f}",
+            f"{info['latency_floor'] / info['p50']:.2f}",
+        ]
+        for name in names
+        for info in results
+        if info["predictor"] == name
+    ]
+
+
+def aligned(table: list[list[str]]) -> list[str]:
+    """Return the lines of a table: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in table
+    ]
+
+
+def markdown(table: list[list[str]]) -> str:
+    """Return a table in Markdown."""
+    heads, *rows = ("| " + " | ".join(row) + " |\n" for row in table)
+    return "".join([heads, "|:-" + "|-:" * (len(table[0]) - 1) + "|\n", *rows])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,21 @@ from benchmarks.peers import PEERS, Predict
 Array = NDArray[Any]
 
 
-def formula(coef: Array) -> Predict:
-    """`linpredict.predict`, the formula itself."""
-    return partial(linpredict.predict, coef)
+# Predictors of the package: what they are called there, and how each is made from weights.
+PACKAGE: dict[str, tuple[str, Callable[[Any, Array], Predict]]] = {
+    "formula": ("predict", partial),
+    "packed": ("LinearPredictor", lambda predictor, coef: predictor(coef).predict),
+}
 
 
-def packed(coef: Array) -> Predict:
-    """`linpredict.LinearPredictor`, built once."""
-    return linpredict.LinearPredictor(coef).predict
+def of_package(name: str, package: ModuleType, coef: Array) -> Predict:
+    """Make a predictor of `linpredict`, or of another version of it, from weights."""
+    attribute, make = PACKAGE[name]
+    return make(getattr(package, attribute), coef)
 
 
 PREDICTORS: dict[str, Callable[[Array], Predict]] = {
-    "formula": formula,
-    "packed": packed,
+    **{name: partial(of_package, name, linpredict) for name in PACKAGE},
     **PEERS,
 }
 
@@ -75,10 +78,12 @@ def find(name: str) -> Callable[[Array], Predict]:
     return make
 
 
-def first_wrong(
-    coef: Array, x: Array, labels: Array, expected: Array, start: int = 0
-) -> str | None:
-    """Compare labels with the formula's, and describe the first one that is wrong.
+class WrongLabelsError(ValueError):
+    """Which label is wrong."""
+
+
+def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0) -> None:
+    """Compare labels with the formula's.
 
     A label is right when its score is as high as the best one up to rounding: a predictor may sum
     in any order. The bound is that of Higham and Mary, "A new approach to probabilistic rounding
@@ -98,28 +103,29 @@ def first_wrong(
     start : int
         Number of the first example in the description.
 
-    Returns
-    -------
-    str or None
-        One sentence, or None when all labels are right.
+    Raises
+    ------
+    WrongLabelsError
+        If one is wrong: it names the first.
     """
     labels = np.asarray(labels)
     if labels.shape != (len(x),) or labels.dtype.kind not in "iu":
-        return (
+        raise WrongLabelsError(
             f"expected integer labels of shape ({len(x)},), "
             f"not {labels.dtype} of shape {labels.shape}"
         )
     for i in np.flatnonzero(labels != expected):
         label, best = labels[i], expected[i]
         if not 0 <= label < len(coef):
-            return f"example {start + i} has label {label}, expected 0 to {len(coef) - 1}"
+            raise WrongLabelsError(
+                f"example {start + i} has label {label}, expected 0 to {len(coef) - 1}"
+            )
         products = coef[[label, best]].astype(np.float64) * x[i]
         score, best_score = products.sum(axis=1)
         u = np.finfo(coef.dtype).eps / 2
         bound = 6 * np.sqrt(x.shape[1]) * u * np.abs(products).sum()
         if not best_score - score <= bound:
-            return (
+            raise WrongLabelsError(
                 f"example {start + i} has label {label} (score {score:.9g}), "
                 f"the formula gives {best} (score {best_score:.9g})"
             )
-    return None

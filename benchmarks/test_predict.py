@@ -22,8 +22,11 @@ from numpy.typing import NDArray
 
 import linpredict
 from benchmarks import predictors
+from benchmarks.baseline import BaselineError, described
+from benchmarks.gate import Gate, slower
 from benchmarks.limit import Limit
 from benchmarks.peers import PEERS, Predict, UnavailableError
+from benchmarks.predictors import PACKAGE, WrongLabelsError
 from benchmarks.workload import Workload
 
 Array = NDArray[Any]
@@ -73,13 +76,21 @@ def data(pytestconfig: pytest.Config) -> Data:
 
 
 @pytest.fixture(scope="session")
-def make(data: Data) -> Callable[[str], Predict]:
-    """Make each predictor once, or skip its cases where it cannot run."""
+def make(data: Data, gate: Gate | None) -> Callable[[str], tuple[list[Predict], list[Predict]]]:
+    """Make each predictor once, or skip its cases where it cannot run.
+
+    Where the baseline has it, too, several builds of the current version and of the baseline's.
+    """
 
     @cache
-    def made(name: str) -> Predict | str:
-        try:
+    def made(name: str) -> tuple[list[Predict], list[Predict]] | str:
+        def build() -> Predict:
             return predictors.find(name)(data.coef)
+
+        try:
+            if gate and gate.baseline.has(name):
+                return gate.builds(name, build, data.coef, data.x)
+            return [build()], []
         except UnavailableError as reason:
             return str(reason)
         except ModuleNotFoundError as error:
@@ -87,12 +98,12 @@ def make(data: Data) -> Callable[[str], Predict]:
                 return f"{error.name} is not installed: pip install -e '.[peers]'"
             raise
 
-    def predictor_or_skip(name: str) -> Predict:
-        if isinstance(predict := made(name), str):
-            pytest.skip(predict)
-        return predict
+    def made_or_skip(name: str) -> tuple[list[Predict], list[Predict]]:
+        if isinstance(builds := made(name), str):
+            pytest.skip(builds)
+        return builds
 
-    return predictor_or_skip
+    return made_or_skip
 
 
 @pytest.fixture(scope="session")
@@ -106,43 +117,19 @@ def test_predict(
     predictor: str,
     batch_size: int,
     data: Data,
-    make: Callable[[str], Predict],
+    make: Callable[[str], tuple[list[Predict], list[Predict]]],
     limit: Limit,
+    gate: Gate | None,
     results: list[dict[str, Any]],
     pytestconfig: pytest.Config,
 ) -> None:
-    """Time one batch after the other."""
-    predict = make(predictor)
+    """Time one batch after the other, in turns with the baseline's where there is one."""
+    case = f"{predictor}, batch {batch_size}"
     starts = range(0, len(data.x) - batch_size + 1, batch_size)
-    time.sleep(REST)
-    read_seconds = limit.read_seconds(batch_size)
-    time.sleep(REST)
-
-    # The check warms the predictor up and tells how many rounds there is time for.
-    durations = []
-    n_checked = min(len(starts), -(-CHECKED // batch_size))
-    for k in np.linspace(0, len(starts) - 1, n_checked, dtype=int):
-        rows = slice(starts[k], starts[k] + batch_size)
-        start = time.perf_counter()
-        labels = predict(data.x[rows])
-        durations.append(time.perf_counter() - start)
-        wrong = predictors.first_wrong(
-            data.coef, data.x[rows], labels, data.labels[rows], rows.start
-        )
-        if wrong:
-            pytest.fail(f"{predictor}, batch size {batch_size}: {wrong}", pytrace=False)
-    rounds = int(float(pytestconfig.getoption("--benchmark-max-time")) / min(durations))
-    min_rounds = pytestconfig.getoption("--benchmark-min-rounds", 5)
-
     batches = cycle([data.x[i : i + batch_size] for i in starts])
-    benchmark.pedantic(
-        predict,
-        setup=lambda: ((next(batches),), {}),
-        rounds=max(min_rounds, min(rounds, MAX_ROUNDS)),
-    )
-
     workload = Workload.of(pytestconfig)
-    benchmark.extra_info |= {
+    info = benchmark.extra_info
+    info |= {
         "predictor": predictor,
         "batch_size": batch_size,
         "n_classes": workload.n_classes,
@@ -150,13 +137,75 @@ def test_predict(
         "n_samples": workload.n_samples,
         "dtype": workload.dtype,
     }
+    try:
+        current, baseline = make(predictor)
+    except BaselineError as error:
+        pytest.exit(
+            f"baseline {gate and gate.baseline} cannot be measured: {case}: {error}",
+            pytest.ExitCode.USAGE_ERROR,
+        )
+
+    time.sleep(REST)
+    if baseline:
+        try:
+            baseline_seconds = warm_up(baseline[0], data, starts)
+        except Exception as error:  # the baseline's code may raise any
+            pytest.exit(
+                f"baseline {gate and gate.baseline} cannot be measured: {case}: {described(error)}",
+                pytest.ExitCode.USAGE_ERROR,
+            )
+    else:
+        read_seconds = limit.read_seconds(batch_size)
+        time.sleep(REST)
+    try:
+        seconds = warm_up(current[0], data, starts)
+    except WrongLabelsError as error:
+        pytest.fail(f"{case}: {error}", pytrace=False)
+
+    if gate and baseline:
+        info["gate"] = gate.measure(
+            benchmark, current, baseline, batches, seconds + baseline_seconds
+        )
+    else:
+        rounds = int(float(pytestconfig.getoption("--benchmark-max-time")) / seconds)
+        min_rounds = pytestconfig.getoption("--benchmark-min-rounds", 5)
+        benchmark.pedantic(
+            current[0],
+            setup=lambda: ((next(batches),), {}),
+            rounds=max(min_rounds, min(rounds, MAX_ROUNDS)),
+        )
+
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if stats := getattr(benchmark, "stats", None):
-        benchmark.extra_info |= figures(batch_size, stats["data"])
-        time.sleep(REST)
-        read_seconds += limit.read_seconds(batch_size)
-        benchmark.extra_info["latency_floor"] = limit.latency_floor(batch_size, read_seconds)
-        results.append(benchmark.extra_info)
+        info |= figures(batch_size, stats["data"])
+        if not baseline:
+            time.sleep(REST)
+            read_seconds += limit.read_seconds(batch_size)
+            info["latency_floor"] = limit.latency_floor(batch_size, read_seconds)
+            results.append(info)
+    if gate and predictor in PACKAGE:
+        gate.results.append(info)
+        if baseline and info["gate"]["verdict"] == "slower":
+            pytest.fail(slower(case, info["gate"]), pytrace=False)
+
+
+def warm_up(predict: Predict, data: Data, starts: range) -> float:
+    """Label some batches, and return the seconds of the fastest call.
+
+    Raises
+    ------
+    WrongLabelsError
+        If one of the labels is wrong.
+    """
+    seconds = []
+    n_checked = min(len(starts), -(-CHECKED // starts.step))
+    for k in np.linspace(0, len(starts) - 1, n_checked, dtype=int):
+        rows = slice(starts[k], starts[k] + starts.step)
+        start = time.perf_counter()
+        labels = predict(data.x[rows])
+        seconds.append(time.perf_counter() - start)
+        predictors.check(data.coef, data.x[rows], labels, data.labels[rows], rows.start)
+    return min(seconds)
 
 
 def figures(batch_size: int, latencies: list[float]) -> dict[str, float]:

@@ -58,6 +58,11 @@ class Workload:
         values = (self.n_samples + 2 * self.n_classes) * self.n_features
         return (values + 2 * self.n_samples * self.n_classes) * np.dtype(self.dtype).itemsize
 
+    @property
+    def weights_nbytes(self) -> int:
+        """Bytes of the weights."""
+        return self.n_classes * self.n_features * np.dtype(self.dtype).itemsize
+
     def weights(self) -> Array:
         """Return standard normal weights, the same in every run."""
         return standard_normal((self.n_classes, self.n_features), self.dtype, (SEED, 0))

@@ -29,6 +29,20 @@ def slow(coef: Array) -> Callable[[Array], Array]:
     return predict
 
 
+def waiting(seconds: float, coef: Array) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        end = time.perf_counter() + seconds
+        labels = linpredict.predict(coef, x)
+        while time.perf_counter() < end:
+            pass
+        return labels
+
+    return predict
+
+
+wait_1_ms, wait_10_ms, wait_100_ms = (partial(waiting, ms / 1000) for ms in (1, 10, 100))
+
+
 def wrong_last(coef: Array) -> Callable[[Array], Array]:
     def predict(x: Array) -> Array:
         labels = linpredict.predict(coef, x)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.predictors import first_wrong
+from benchmarks.predictors import WrongLabelsError, check
 from benchmarks.workload import BLOCK, Workload, available_memory, standard_normal
 from linpredict import predict
 
@@ -88,6 +88,16 @@ def test_percentiles_need_rounds(tmp_path: Path) -> None:
     assert "p99" not in case["extra_info"]
 
 
+@pytest.mark.parametrize("milliseconds", [1, 10, 100])
+def test_known_duration(tmp_path: Path, milliseconds: int) -> None:
+    name = f"tests.predictors:wait_{milliseconds}_ms"
+    options = ("--batch-sizes=1,32", f"--predictor={name}", "--benchmark-max-time=1")
+    for case in saved(tmp_path, *options)["benchmarks"]:
+        info, stats = case["extra_info"], case["stats"]
+        assert info["p50"] == stats["median"] == pytest.approx(milliseconds / 1000, rel=0.01)
+        assert info["throughput"] * info["p50"] == pytest.approx(info["batch_size"])
+
+
 def test_machine_info_does_not_change(tmp_path: Path) -> None:
     first, second = (saved(tmp_path)["machine_info"] for _ in range(2))
     assert first == second
@@ -142,10 +152,10 @@ def test_own_predictor(tmp_path: Path, factory: str) -> None:
 @pytest.mark.parametrize(
     ("factory", "message"),
     [
-        ("wrong_last", "batch size 32: example 31 has label 0 (score"),
+        ("wrong_last", "batch 32: example 31 has label 0 (score"),
         (
             "too_many",
-            "batch size 32: expected integer labels of shape (32,), not int64 of shape (33,)",
+            "batch 32: expected integer labels of shape (32,), not int64 of shape (33,)",
         ),
         ("scores", "not float64 of shape (32, 5)"),
         ("minus_one", "example 0 has label -1, expected 0 to 4"),
@@ -257,11 +267,11 @@ def test_rounding_is_not_an_error() -> None:
     coef = np.ones((2, 1000), "float32")
     coef[1, 0] += np.finfo("float32").eps
     x = np.ones((1, 1000), "float32")
-    assert first_wrong(coef, x, np.array([0]), np.array([1])) is None
+    check(coef, x, np.array([0]), np.array([1]))
     coef[1] = 1.5
-    assert first_wrong(coef, x, np.array([0]), np.array([1]), 7) == (
-        "example 7 has label 0 (score 1000), the formula gives 1 (score 1500)"
-    )
+    message = r"example 7 has label 0 \(score 1000\), the formula gives 1 \(score 1500\)"
+    with pytest.raises(WrongLabelsError, match=message):
+        check(coef, x, np.array([0]), np.array([1]), 7)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

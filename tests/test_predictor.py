@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.predictors import first_wrong
+from benchmarks.predictors import check
 from linpredict import LinearPredictor, predict
 from linpredict.machine import usable_cores
 from linpredict.pool import in_parallel
@@ -177,7 +177,7 @@ def test_labels_by_tiles(dtype: str, n_classes: int, n_features: int) -> None:
     plain, shifted = LinearPredictor(w), LinearPredictor(w, intercept)
     for n_samples in (0, 1, 2, 3, 8, 9, 16, 17, 150):
         labels = plain.predict(x[:n_samples])
-        assert first_wrong(w, x[:n_samples], labels, predict(w, x[:n_samples])) is None
+        check(w, x[:n_samples], labels, predict(w, x[:n_samples]))
     assert_right(w, x[:3], plain.predict(x[:3]))
     assert_right(w, x[:3], shifted.predict(x[:3]), intercept)
 

@@ -1,0 +1,179 @@
+"""The package as it is at another commit, imported beside the current one."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import io
+import subprocess
+import sys
+import tempfile
+import zipfile
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from benchmarks.peers import Predict
+from benchmarks.predictors import PACKAGE, WrongLabelsError, of_package
+
+Array = NDArray[Any]
+
+ROOT = Path(__file__).parents[1]
+NAME = "linpredict_baseline"
+
+
+class BaselineError(ValueError):
+    """Why a baseline cannot be measured."""
+
+
+class Baseline:
+    """The package `linpredict` as it is at a commit.
+
+    It is taken from git into a temporary folder, without touching work tree or index, and imported
+    as ``linpredict_baseline``: its code runs, with the rights of whoever runs the benchmarks.
+    What its modules import from ``linpredict`` is found there, too, and never in the current one.
+
+    Parameters
+    ----------
+    revision : str
+        Anything that git resolves to a commit.
+
+    Attributes
+    ----------
+    commit : str
+        The full id of the commit.
+
+    Raises
+    ------
+    BaselineError
+        If git, the commit or the package in it is missing, or the import fails.
+    """
+
+    def __init__(self, revision: str) -> None:
+        self.commit = resolve(revision)
+        self._folder = tempfile.TemporaryDirectory(prefix="linpredict-baseline-")
+        try:
+            extract(self.commit, Path(self._folder.name))
+            self._package = import_package(Path(self._folder.name))
+        except BaseException:
+            self.close()
+            raise
+
+    def __str__(self) -> str:
+        """Name the commit as git does in short."""
+        return self.commit[:7]
+
+    def has(self, name: str) -> bool:
+        """Tell whether the package has a predictor."""
+        return name in PACKAGE and hasattr(self._package, PACKAGE[name][0])
+
+    def make(self, name: str, coef: Array) -> Predict:
+        """Make a predictor of the package from weights; `BaselineError` where that fails."""
+        try:
+            return of_package(name, self._package, coef)
+        except Exception as error:
+            raise BaselineError(described(error)) from error
+
+    def close(self) -> None:
+        """Remove the folder and the modules."""
+        for name in [name for name in sys.modules if is_part(name, NAME)]:
+            del sys.modules[name]
+        sys.path[:] = [path for path in sys.path if path != self._folder.name]
+        sys.path_importer_cache.pop(self._folder.name, None)
+        self._folder.cleanup()
+
+
+def described(error: Exception) -> str:
+    """Describe an exception of the baseline's code in a line."""
+    message = " ".join(str(error).split())
+    if isinstance(error, WrongLabelsError):
+        return message
+    return f"{type(error).__name__}: {message or 'no message'}"
+
+
+def resolve(revision: str) -> str:
+    """Return the full id of the commit that a revision means."""
+    if revision.startswith("-") or not revision.strip():
+        raise BaselineError(f"{revision!r} is not a revision: give a branch, a tag or a commit")
+    done = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    if done.returncode == 0:
+        return done.stdout.decode().strip()
+    if b"true" in git("rev-parse", "--is-shallow-repository").stdout:
+        raise BaselineError(
+            f"this clone is shallow and has no commit {revision!r}: fetch it with "
+            "git fetch --unshallow, or in GitHub's actions/checkout with fetch-depth: 0"
+        )
+    if git("rev-parse", "--git-dir").returncode:
+        reason = done.stderr.decode(errors="replace").strip() or "no git repository"
+        raise BaselineError(
+            f"{ROOT} cannot be read by git ({reason.splitlines()[0]}): run from a clone"
+        )
+    raise BaselineError(
+        f"git knows no commit {revision!r}: give a branch, a tag or a commit of this clone "
+        "(git fetch brings those of the remote)"
+    )
+
+
+def extract(commit: str, folder: Path) -> None:
+    """Write the package as it is at a commit into a folder, under the name of the baseline."""
+    done = git("archive", "--format=zip", commit, "linpredict")
+    if done.returncode:
+        if git("cat-file", "-e", f"{commit}:./linpredict").returncode:
+            raise BaselineError(f"{commit[:7]} has no package linpredict: choose a later commit")
+        reason = done.stderr.decode(errors="replace").strip()
+        raise BaselineError(f"git cannot read linpredict at {commit[:7]}: {reason}")
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder)
+    (folder / "linpredict").rename(folder / NAME)
+
+
+def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run git in the folder that holds the package."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
+    except OSError as error:
+        raise BaselineError(f"git cannot be run ({error.strerror}): install git") from error
+
+
+def import_package(folder: Path) -> ModuleType:
+    """Import the baseline's package from a folder."""
+    hook = FileFinder.path_hook((Loader, SOURCE_SUFFIXES))
+
+    def hook_of_folder(path: str) -> Any:
+        if not Path(path).is_relative_to(folder):
+            raise ImportError
+        return hook(path)
+
+    sys.path_hooks.insert(0, hook_of_folder)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(NAME)
+    except Exception as error:  # importing runs any code, so anything can go wrong
+        raise BaselineError(f"linpredict cannot be imported: {described(error)}") from error
+
+
+class Loader(SourceFileLoader):
+    """Load a module in which ``linpredict`` means the baseline."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module with an ``import`` statement of its own, whenever that is reached."""
+        vars(module)["__builtins__"] = {**vars(builtins), "__import__": import_baseline}
+        super().exec_module(module)
+
+
+def import_baseline(
+    name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
+) -> ModuleType:
+    """Import as `builtins.__import__` does, but ``linpredict`` from the baseline."""
+    if level == 0 and is_part(name, "linpredict"):
+        name = NAME + name.removeprefix("linpredict")
+    return builtins.__import__(name, globals, locals, fromlist, level)
+
+
+def is_part(name: str, package: str) -> bool:
+    """Tell whether a module is a package or within it."""
+    return name == package or name.startswith(f"{package}.")

@@ -1,0 +1,203 @@
+"""Measure how often the gate errs: false alarms, slowdowns missed, and what it takes.
+
+``python benchmarks/gate_errors.py --runs 10 --slowdown 10%`` makes a repository of two commits in a
+temporary folder, the second one slower by so much of each call's own time, runs the gate ten times
+and adds a line for each run to ``gate_errors.jsonl``. ``--compare-fail`` judges the same commits by
+``--benchmark-compare-fail=median:10%`` instead. ``--table`` prints what the file holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+SIZES = {"full": [], "small": ["--features=16384"]}
+PACKAGE = ("conftest.py", "pyproject.toml", "linpredict", "benchmarks")
+SLOWDOWN = '''
+
+def _slower(call, slowdown):
+    """Wait after a call for a part of the time that it took."""
+    from time import perf_counter
+
+    def slower(*args):
+        start = perf_counter()
+        result = call(*args)
+        end = start + (perf_counter() - start) * (1 + slowdown)
+        while perf_counter() < end:
+            pass
+        return result
+
+    return slower
+
+
+predict = _slower(predict, {slowdown})
+LinearPredictor.predict = _slower(LinearPredictor.predict, {slowdown})
+'''
+
+
+def percentage(text: str) -> float:
+    """Parse a percentage like ``5%``."""
+    if not text.endswith("%"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
+    return float(text[:-1]) / 100
+
+
+def make_repository(folder: Path, slowdown: float) -> None:
+    """Commit the package as it stands, and then slower."""
+    git = ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGE],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "as it stands"], check=True)
+    if slowdown:
+        with (folder / "linpredict" / "__init__.py").open("a") as file:
+            file.write(SLOWDOWN.format(slowdown=slowdown))
+    message = ["--message", f"slower by {slowdown:.0%}"]
+    subprocess.run([*git, "commit", "--quiet", "--all", "--allow-empty", *message], check=True)
+
+
+@contextmanager
+def busy(core: int | None) -> Iterator[None]:
+    """Keep a core busy with another process."""
+    if core is None:
+        yield
+        return
+    code = f"import os\nos.sched_setaffinity(0, [{core}])\nwhile True: pass"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def pytest(folder: Path, *options: str) -> int:
+    """Run ``pytest benchmarks/`` in a folder and return its exit status."""
+    environment = {k: v for k, v in os.environ.items() if k != "GITHUB_STEP_SUMMARY"}
+    command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *options], cwd=folder, capture_output=True, text=True, env=environment
+    )
+    if done.returncode not in (0, 1):
+        raise RuntimeError(done.stdout + done.stderr)
+    return done.returncode
+
+
+def gate_run(folder: Path, size: list[str], max_slowdown: str) -> dict[str, Any]:
+    """Run the gate and return what it found."""
+    path = folder / "run.json"
+    gate = ["--baseline=HEAD~1", f"--max-slowdown={max_slowdown}", f"--benchmark-json={path}"]
+    failed = pytest(folder, *size, *gate)
+    cases = [case["extra_info"]["gate"] for case in json.loads(path.read_text())["benchmarks"]]
+    return {
+        "failed": bool(failed),
+        "verdicts": [case["verdict"] for case in cases],
+        "ratios": [case["ratio"] for case in cases],
+        "pairs": [len(case["pairs"]) for case in cases],
+    }
+
+
+def compare_fail_run(folder: Path, size: list[str]) -> dict[str, Any]:
+    """Save a run of the first commit and compare one of the second with it."""
+    with tempfile.TemporaryDirectory() as storage:
+        options = [*size, f"--benchmark-storage=file://{storage}"]
+        with tempfile.TemporaryDirectory() as first:
+            subprocess.run(["git", "clone", "--quiet", folder, first], check=True)
+            subprocess.run(["git", "-C", first, "checkout", "--quiet", "HEAD~1"], check=True)
+            pytest(Path(first), *options, "--benchmark-autosave")
+        compare = ["--benchmark-compare", "--benchmark-compare-fail=median:10%"]
+        return {"failed": bool(pytest(folder, *options, *compare))}
+
+
+def table(path: Path) -> str:
+    """Return what the runs in a file tell as a table in Markdown."""
+    heads = ["size", "judged by", "other core", "slowdown", "runs", "runs failed", "cases slower"]
+    heads += ["undecided", "seconds a run"]
+    rows = [heads, [":--"] * 3 + ["--:"] * 6]
+    scenarios: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for line in path.read_text().splitlines():
+        run = json.loads(line)
+        scenarios.setdefault(tuple(run["scenario"]), []).append(run)
+    for scenario, runs in scenarios.items():
+        cases = Counter(verdict for run in runs for verdict in run.get("verdicts", ()))
+        rows.append(
+            [
+                *scenario,
+                str(len(runs)),
+                str(sum(run["failed"] for run in runs)),
+                *(
+                    f"{cases[verdict]} of {cases.total()}" if cases else ""
+                    for verdict in ("slower", "undecided")
+                ),
+                f"{statistics.median(run['seconds'] for run in runs):.0f}",
+            ]
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def main() -> int:
+    """Measure, or print what was measured."""
+    parser = argparse.ArgumentParser(description="Measure how often the gate errs.")
+    parser.add_argument("--runs", type=int, default=10, metavar="N", help="default: %(default)s")
+    parser.add_argument("--size", choices=SIZES, default="small", help="default: %(default)s")
+    parser.add_argument(
+        "--slowdown", type=percentage, default="0%", metavar="PERCENT", help="default: %(default)s"
+    )
+    parser.add_argument("--max-slowdown", default="5%", metavar="PERCENT", help="the gate's limit")
+    parser.add_argument("--busy", action="store_true", help="keep one core busy")
+    parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
+    parser.add_argument("--out", type=Path, default=Path("gate_errors.jsonl"), metavar="FILE")
+    parser.add_argument("--table", action="store_true", help="print what the file holds")
+    options = parser.parse_args()
+    if options.table:
+        print(table(options.out))
+        return 0
+
+    size = SIZES[options.size]
+    method = "median:10%" if options.compare_fail else f"gate, limit {options.max_slowdown}"
+    other_core = "busy" if options.busy else "idle"
+    scenario = [options.size, method, other_core, f"{options.slowdown:.0%}"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_repository(folder, options.slowdown)
+        core = min(os.sched_getaffinity(0)) if options.busy else None
+        for i in range(options.runs):
+            start = time.perf_counter()
+            with busy(core):
+                if options.compare_fail:
+                    found = compare_fail_run(folder, size)
+                else:
+                    found = gate_run(folder, size, options.max_slowdown)
+            run = {"scenario": scenario, "seconds": time.perf_counter() - start, **found}
+            with options.out.open("a") as file:
+                file.write(json.dumps(run) + "\n")
+            verdicts = Counter(found.get("verdicts", ()))
+            print(
+                f"run {i + 1} of {options.runs}: {'failed' if found['failed'] else 'passed'}, "
+                f"{run['seconds']:.0f} s, {dict(verdicts)}",
+                flush=True,
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,459 @@
+"""The gate: its statistics, its order of calls, and ``--baseline`` as its users run it."""
+
+import importlib
+import itertools
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks import baseline, gate
+from benchmarks.gate import LOOKS, bounds, compare, signed_rank_cdf, walsh_averages
+from benchmarks.gate_errors import make_repository, table
+
+Array = NDArray[Any]
+
+# Calls of 0.1 ms and more, and a limit that a busy machine does not reach by chance.
+WORKLOAD = ("--classes=20", "--features=20000", "--samples=32", "--batch-sizes=1,8")
+LIMIT = "--max-slowdown=30%"
+
+
+def log(value: float) -> float:
+    return math.log(value) if value else -math.inf
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 12])
+def test_distribution_of_signed_ranks(n: int) -> None:
+    sums = [
+        sum(rank for rank, head in enumerate(heads, start=1) if head)
+        for heads in itertools.product((False, True), repeat=n)
+    ]
+    expected = [np.mean(np.array(sums) <= w) for w in range(n * (n + 1) // 2 + 1)]
+    assert signed_rank_cdf(n) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("alpha", [0.001, 0.01, 0.1])
+def test_interval_is_the_inverted_test(alpha: float) -> None:
+    rng = np.random.default_rng(1)
+    for n in (3, 7, 16, 25):
+        x = rng.standard_t(2, n)
+        low, high = map(log, bounds(walsh_averages(x), n, alpha))
+        for value in (*np.linspace(-5, 5, 41), low - 1e-9, low + 1e-9, high - 1e-9, high + 1e-9):
+            if not math.isfinite(value):
+                continue
+            ranks = np.argsort(np.argsort(abs(x - value))) + 1
+            total = signed_rank_cdf(n)
+            # The ranks of the values below and above, summed; either small sum is an error's sign.
+            above, below = ranks[x > value].sum(), ranks[x < value].sum()
+            assert (total[below] <= alpha) == (value < low)
+            assert (total[above] <= alpha) == (value > high)
+
+
+def test_interval_errs_no_more_often_than_it_says() -> None:
+    rng = np.random.default_rng(2)
+    n_trials, alpha = 4000, 0.05
+    outside = np.zeros(2)
+    for _ in range(n_trials):
+        # Heavy tails, and a call that comes second is 30 % faster.
+        x = rng.standard_t(2, 20) + 0.3 * np.resize([1, -1], 20)
+        low, high = bounds(walsh_averages(x), 20, alpha)
+        outside += (low > 1, high < 1)
+    assert (outside / n_trials < alpha + 0.015).all()
+    assert (outside / n_trials > alpha - 0.025).all()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "n", "verdict"),
+    [
+        (1.0, 24, "same"),
+        (1.04, 24, "same"),
+        (1.08, 24, "slower"),
+        (0.9, 24, "faster"),
+        (0.97, 24, "same"),
+        (1.05, 24, "undecided"),
+        (2.0, 5, "undecided"),
+    ],
+)
+def test_verdict(ratio: float, n: int, verdict: str) -> None:
+    rng = np.random.default_rng(3)
+    old = np.exp(rng.normal(0, 1, n))  # the machine moves by more than the versions differ
+    new = ratio * old * np.exp(rng.normal(0, 0.01, n))
+    result = compare(list(new), list(old), limit=1.05, false_alarm=0.001, miss=0.01)
+    assert result.verdict == verdict
+    assert result.low <= ratio <= result.at_most <= result.high
+    assert result.ratio == pytest.approx(ratio, rel=0.01)
+
+
+def test_looks_share_the_error_rate() -> None:
+    assert sum(LOOKS.values()) == pytest.approx(1)
+    assert list(LOOKS) == sorted(LOOKS)
+    assert all(n % 2 == 0 for n in LOOKS)  # as many rounds with either version first
+
+
+class Rounds:
+    """What `Gate.measure` uses of pytest-benchmark's fixture."""
+
+    def pedantic(
+        self, target: Any, setup: Callable[[], Any], teardown: Callable[..., None], rounds: int
+    ) -> None:
+        self.rounds = rounds
+        for _ in range(rounds):
+            arguments, _ = setup()
+            target(*arguments)
+            teardown(*arguments)
+
+
+def fake_gate(n_cases: int = 22) -> gate.Gate:
+    fake: Any = type("Baseline", (), {"commit": "1234567890abcdef", "__str__": lambda _: "1234567"})
+    return gate.Gate(fake(), 0.05, n_cases)
+
+
+def sleeper(seconds: float, calls: list[tuple[str, int]], name: str) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        calls.append((name, x[0]))
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+        return x
+
+    return predict
+
+
+def test_order_of_calls() -> None:
+    calls: list[tuple[str, int]] = []
+    result = fake_gate().measure(
+        Rounds(),
+        [sleeper(0.001, calls, "A")],
+        [sleeper(0.001, calls, "B")],
+        (np.array([i]) for i in itertools.count()),
+        1,
+    )
+    n = len(result["pairs"])
+    assert n >= min(LOOKS)
+    order = "".join(name for name, _ in calls)
+    assert {order[i : i + 4] for i in range(0, 2 * n, 4)} == {"ABBA", "BAAB"}
+    assert [batch for _, batch in calls] == [i for i in range(n) for _ in range(2)]
+
+
+def test_measures_until_it_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(slowdown: float, seconds: float) -> dict[str, Any]:
+        monkeypatch.setattr(gate, "SECONDS", seconds)
+        noise = itertools.cycle(np.random.default_rng(4).uniform(0.9, 1.1, 1000))
+        calls: list[Any] = []
+
+        def predict(x: Array) -> Array:
+            return sleeper(0.001 * slowdown * next(noise), calls, "")(x)
+
+        def older(x: Array) -> Array:
+            return sleeper(0.001, calls, "")(x)
+
+        return fake_gate().measure(Rounds(), [predict], [older], itertools.repeat(np.zeros(1)), 1)
+
+    quick, slow = measured(1.5, 100), measured(1.08, 100)
+    assert quick["verdict"] == slow["verdict"] == "slower"
+    assert len(quick["pairs"]) == min(LOOKS) < len(slow["pairs"])
+    assert len(measured(1.05, 0)["pairs"]) == min(LOOKS)
+    assert measured(1.05, 0)["verdict"] == "undecided"
+
+
+def test_one_bad_build_is_no_slowdown() -> None:
+    def result(*slowdowns: float) -> str:
+        calls: list[Any] = []
+        new = [sleeper(0.001 * slowdown, calls, "") for slowdown in slowdowns]
+        old = [sleeper(0.001, calls, "") for _ in slowdowns]
+        measured = fake_gate().measure(Rounds(), new, old, itertools.repeat(np.zeros(1)), 0.002)
+        return str(measured["verdict"])
+
+    assert result(1.5, 1.5, 1.5) == "slower"
+    assert result(1.5, 1.5, 1.0) == "undecided"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository of two commits, both with the package as it stands."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    make_repository(folder, 0)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    command = ["git", *identity, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def change(folder: Path, old: str, new: str, name: str = "__init__.py") -> None:
+    path = folder / "linpredict" / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def command(folder: Path, *options: str) -> tuple[list[str], dict[str, str]]:
+    temporary = folder.parent / "temporary"
+    temporary.mkdir(exist_ok=True)
+    environment = {k: v for k, v in os.environ.items() if "XDIST" not in k and "GITHUB" not in k}
+    arguments = ["-p", "no:cacheprovider", "benchmarks", *WORKLOAD, LIMIT, *options]
+    return [sys.executable, "-m", "pytest", *arguments], environment | {"TMPDIR": str(temporary)}
+
+
+def run(folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the benchmarks of a repository, and see that they leave nothing behind."""
+    before = [git(folder, "status", "--porcelain")] if (folder / ".git").exists() else []
+    arguments, environment = command(folder, *options)
+    done = subprocess.run(
+        arguments, cwd=folder, env=environment | variables, capture_output=True, text=True
+    )
+    left_behind(folder)
+    assert before == ([git(folder, "status", "--porcelain")] if before else [])
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def left_behind(folder: Path) -> None:
+    assert not [p for p in (folder.parent / "temporary").iterdir() if "baseline" in p.name]
+    if (folder / ".git").exists() and not (folder / ".git" / "shallow").exists():
+        assert len(git(folder, "worktree", "list").splitlines()) == 1
+
+
+def slow_down(folder: Path) -> None:
+    """Put a slowdown into the work tree."""
+    slower = folder.parent / "slower"
+    slower.mkdir()
+    make_repository(slower, 1.0)
+    shutil.copytree(slower / "linpredict", folder / "linpredict", dirs_exist_ok=True)
+
+
+def test_unchanged_code_passes(repository: Path) -> None:
+    summary = repository.parent / "summary.md"
+    summary.write_text("what was there\n")
+    path = repository.parent / "run.json"
+    done = run(
+        repository,
+        "--baseline=HEAD~1",
+        f"--benchmark-json={path}",
+        GITHUB_STEP_SUMMARY=str(summary),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdict = re.search(r"gate passed against \w{7}, limit 1\.3: .*", done.stdout)
+    assert verdict
+    assert summary.read_text().startswith(f"what was there\n### {verdict[0]}\n")
+    assert summary.read_text().count("\n| ") == 5
+    cases = json.loads(path.read_text())["benchmarks"]
+    assert [case["param"].split("-20x")[0] for case in cases] == [
+        f"{name}-{size}" for size in (1, 8) for name in ("formula", "packed")
+    ]
+    for case in cases:
+        result = case["extra_info"]["gate"]
+        assert result["commit"] == git(repository, "rev-parse", "HEAD~1").strip()
+        assert len(result["pairs"]) in LOOKS
+        assert result["max_slowdown"] == 0.3
+        assert result["verdict"] in ("same", "faster", "undecided")
+        assert result["confidence"] == pytest.approx(1 - 2 * 0.01 / 4)
+        low, high = result["interval"]
+        assert low < result["ratio"] < high
+        new, old = (list(seconds) for seconds in zip(*result["pairs"], strict=True))
+        part = LOOKS[len(new)]
+        expected = compare(new, old, 1.3, 0.0025 * part, 0.01 * part)
+        assert expected.verdict == result["verdict"]
+    assert "gate" not in run(repository).stdout.replace(str(repository), "")
+
+
+def test_with_a_profile(repository: Path) -> None:
+    assert run(repository, "--baseline=HEAD~1", "--benchmark-cprofile=tottime").returncode == 0
+
+
+def test_slower_work_tree_fails(repository: Path) -> None:
+    slow_down(repository)
+    path = repository.parent / "run.json"
+    done = run(repository, "--baseline=HEAD", f"--benchmark-json={path}")
+    commit = git(repository, "rev-parse", "HEAD")[:7]
+    assert done.returncode == 1
+    assert re.search(
+        rf"packed, batch 8: [12]\.\d\dx slower than {commit} "
+        r"\(99\.5 % interval [12]\.\d\d to [12]\.\d\d; limit 1\.3\)",
+        done.stdout,
+    )
+    assert f"gate failed against {commit}, limit 1.3: 4 slower (formula 1, packed 1" in done.stdout
+    assert len(json.loads(path.read_text())["benchmarks"]) == 4
+
+
+def test_faster_work_tree_passes(repository: Path) -> None:
+    slow_down(repository)
+    git(repository, "commit", "-qam", "slower")
+    git(repository, "revert", "--no-edit", "HEAD")
+    done = run(repository, "--baseline=HEAD~1")
+    assert done.returncode == 0
+    assert ": 4 faster" in done.stdout
+
+
+def test_predictor_that_the_baseline_lacks_is_new(repository: Path) -> None:
+    change(repository, "from linpredict.predictor import LinearPredictor, predict", "#")
+    change(repository, "__all__", "from linpredict.predictor import predict\n__all__")
+    git(repository, "commit", "-qam", "without LinearPredictor")
+    git(repository, "revert", "--no-edit", "HEAD")
+    done = run(repository, "--baseline=HEAD~1")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"gate passed against \w{7}, limit 1.3: .*2 new", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("argmax(1)", "argmin(1)", "packed, batch 1: example 0 has label"),
+        ("    labels: Labels = np.argmax", "    1 / 0\n    labels: Labels = np.argmax",
+         "formula, batch 1: ZeroDivisionError: division by zero"),
+        ("coef = as_weights(coef)", "raise OSError('no\\nluck')",
+         "packed, batch 1: OSError: no luck"),
+        ("import numpy as np", "import nothing_of_that_name",
+         "linpredict cannot be imported: ModuleNotFoundError: No module named 'nothing_of_that"),
+    ],
+)  # fmt: skip
+def test_broken_baseline(repository: Path, old: str, new: str, message: str) -> None:
+    change(repository, old, new, "predictor.py")
+    git(repository, "commit", "-qam", "broken")
+    git(repository, "revert", "--no-edit", "HEAD")
+    done = run(repository, "--baseline=HEAD~1")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert message in done.stdout + done.stderr
+
+
+def test_commit_without_the_package(repository: Path) -> None:
+    branch = git(repository, "symbolic-ref", "--short", "HEAD").strip()
+    git(repository, "checkout", "-q", "--orphan", "empty")
+    git(repository, "rm", "-q", "--cached", "-r", "linpredict")
+    git(repository, "commit", "-qm", "without the package")
+    git(repository, "tag", "bare")
+    git(repository, "checkout", "-qf", branch)
+    done = run(repository, "--baseline=bare")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert re.search(r"--baseline: \w{7} has no package linpredict", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--baseline=nothing"], "--baseline: git knows no commit 'nothing'"),
+        (["--baseline=HEAD:linpredict"], "--baseline: git knows no commit 'HEAD:linpredict'"),
+        (["--baseline=--all"], "--baseline: '--all' is not a revision"),
+        (["--baseline="], "--baseline: '' is not a revision"),
+        (["--baseline=HEAD", "--max-slowdown=5"], "--max-slowdown: '5' is not a percentage"),
+        (["--baseline=HEAD", "--max-slowdown=-1%"], "--max-slowdown: '-1%' is not a percentage"),
+        (["--baseline=HEAD", "--benchmark-disable"], "and --benchmark-disable does not"),
+        (["--baseline=HEAD", "--codspeed"], "and --codspeed does not"),
+        (["--baseline=HEAD", "-n2"], "and -n does not"),
+        (["--baseline=HEAD", "--predictor=torch"], "compares formula and packed: choose one"),
+    ],
+)
+def test_refused_options(repository: Path, options: list[str], message: str) -> None:
+    done = run(repository, *options)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert message in done.stderr
+
+
+def test_shallow_clone(repository: Path) -> None:
+    clone = repository.parent / "clone"
+    subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{repository}", clone], check=True)
+    done = run(clone, "--baseline=HEAD~1")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "this clone is shallow and has no commit 'HEAD~1': fetch it with git" in done.stderr
+
+
+def test_not_a_repository(repository: Path) -> None:
+    shutil.rmtree(repository / ".git")
+    done = run(repository, "--baseline=HEAD", GIT_CEILING_DIRECTORIES=str(repository.parent))
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "cannot be read by git (" in done.stderr
+
+
+def test_git_is_missing(repository: Path) -> None:
+    done = run(repository, "--baseline=HEAD", PATH=str(repository))
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--baseline: git cannot be run (No such file or directory): install git" in done.stderr
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.6, 0.9, 1.2, 1.6, 2.0, 3.0])
+def test_interruption_leaves_nothing_behind(repository: Path, delay: float) -> None:
+    arguments, environment = command(repository, "--baseline=HEAD~1", "--max-slowdown=0.001%")
+    process = subprocess.Popen(
+        arguments, cwd=repository, env=environment, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) not in (0, 1) or delay < 0.6  # Python itself exits with 1
+    left_behind(repository)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Iterator[Path]:
+    """A folder for a package of modules that import each other."""
+    saved_path, saved_hooks = list(sys.path), list(sys.path_hooks)
+    (tmp_path / baseline.NAME / "part").mkdir(parents=True)
+    yield tmp_path / baseline.NAME
+    sys.path[:], sys.path_hooks[:] = saved_path, saved_hooks
+    for name in [name for name in sys.modules if baseline.is_part(name, baseline.NAME)]:
+        del sys.modules[name]
+
+
+def test_baseline_and_current_package_do_not_mix(package: Path) -> None:
+    import linpredict
+
+    (package / "__init__.py").write_text(
+        "import linpredict.first\n"
+        "import linpredict.part.second as second\n"
+        "from linpredict import first\n"
+        "from . import pool\n"
+        "import numpy, json\n"
+        "def late():\n"
+        "    import linpredict\n"
+        "    from linpredict.machine import where\n"
+        "    return linpredict, where\n"
+        "top = linpredict\n"
+    )
+    (package / "first.py").write_text("from linpredict.part import second\nname = __name__\n")
+    (package / "part" / "__init__.py").write_text("")
+    (package / "part" / "second.py").write_text("from linpredict import pool\nfrom .. import pool")
+    (package / "pool.py").write_text("where = 'baseline'\n")
+    (package / "machine.py").write_text("from linpredict.pool import where\n")
+    current = {name: module for name, module in sys.modules.items() if "linpredict" in name}
+
+    imported = baseline.import_package(package.parent)
+    assert imported is not linpredict
+    assert imported.top is imported
+    assert imported.first.name == f"{baseline.NAME}.first"
+    assert imported.second.pool is imported.pool is imported.first.second.pool
+    assert imported.late() == (imported, "baseline")
+    assert imported.numpy is np
+    for name, module in current.items():
+        assert sys.modules[name] is module
+    assert importlib.import_module("linpredict.pool") is current["linpredict.pool"]
+
+
+def test_table_of_errors(tmp_path: Path) -> None:
+    path = tmp_path / "errors.jsonl"
+    scenario = ["small", "gate, limit 5%", "idle", "10%"]
+    runs = [
+        {"scenario": scenario, "failed": True, "seconds": 3, "verdicts": ["slower", "slower"]},
+        {"scenario": scenario, "failed": True, "seconds": 5, "verdicts": ["slower", "undecided"]},
+        {"scenario": ["small", "median:10%", "idle", "0%"], "failed": False, "seconds": 9},
+    ]
+    path.write_text("".join(json.dumps(run) + "\n" for run in runs))
+    rows = table(path).splitlines()[2:]
+    assert rows == [
+        "| small | gate, limit 5% | idle | 10% | 2 | 2 | 3 of 4 | 1 of 4 | 4 |",
+        "| small | median:10% | idle | 0% | 1 | 0 |  |  | 9 |",
+    ]
