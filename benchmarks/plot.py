@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import statistics
 import sys
 import tempfile
 import textwrap
@@ -78,11 +79,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Line:
-    """A predictor in a run: its cases, in order of batch size."""
+    """A predictor in a run, or the one it was compared with: its cases, in order of batch size."""
 
     predictor: str
     workload: str
     cases: tuple[Case, ...]
+    baseline: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def read_run(path: Path) -> Run:
     if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
         raise UnusableRunError("is JSON, but not of pytest-benchmark: it has no list 'benchmarks'")
 
-    lines: dict[tuple[str, str], dict[int, Case]] = {}
+    lines: dict[tuple[str, str, bool], dict[int, Case]] = {}
     for benchmark in content["benchmarks"]:
         info = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
         if not isinstance(info, dict) or "predictor" not in info:
@@ -131,7 +133,7 @@ def read_run(path: Path) -> Run:
             f"{n_classes:,} classes × {n_features:,} features × {n_samples:,} samples, "
             f"{field(info, 'dtype', str)}"
         )
-        line = lines.setdefault((predictor, workload), {})
+        line = lines.setdefault((predictor, workload, False), {})
         batch_size = field(info, "batch_size", int)
         if batch_size in line:
             raise UnusableRunError(f"has {predictor}, batch size {batch_size}, more than once")
@@ -143,6 +145,11 @@ def read_run(path: Path) -> Run:
             field(info, name, float) if name in info else None for name in ("p95", "latency_floor")
         )
         line[batch_size] = Case(batch_size, median, q1, q3, p95, floor)
+        if "gate" in info:  # both by the pairs: pytest-benchmark also timed what collects these
+            gate = field(info, "gate", dict)
+            name = f"{predictor}, baseline {short(field(gate, 'commit', str))}"
+            older = lines.setdefault((name, workload, True), {})
+            line[batch_size], older[batch_size] = pairs(gate, batch_size)
     if not lines:
         raise UnusableRunError("has no case of this suite: save a run of pytest benchmarks/")
 
@@ -154,15 +161,36 @@ def read_run(path: Path) -> Run:
         raise UnusableRunError(f"has no valid 'datetime': {error}") from error
     return Run(
         path=path,
-        commit=re.sub(r"^([0-9a-f]{7})[0-9a-f]+$", r"\1", field(commit, "id", str))
-        + "+" * bool(commit.get("dirty")),
+        commit=short(field(commit, "id", str)) + "+" * bool(commit.get("dirty")),
         time=time if time.tzinfo else time.replace(tzinfo=UTC),
         machine=str(machine.get("node", "unknown machine")),
         lines=tuple(
-            Line(*key, cases=tuple(cases[size] for size in sorted(cases)))
-            for key, cases in lines.items()
+            Line(predictor, workload, tuple(cases[size] for size in sorted(cases)), is_baseline)
+            for (predictor, workload, is_baseline), cases in lines.items()
         ),
     )
+
+
+def pairs(gate: dict[str, Any], batch_size: int) -> list[Case]:
+    """Return the current case and the baseline's from the durations of their pairs."""
+    cases = []
+    for i in range(2):
+        try:
+            seconds = [
+                field({"a pair": float(pair[i])}, "a pair", float)
+                for pair in field(gate, "pairs", list)
+            ]
+            q1, median, q3 = statistics.quantiles(seconds, n=4, method="inclusive")
+        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+            raise UnusableRunError(f"has no valid 'pairs': {error}") from error
+        p95 = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
+        cases.append(Case(batch_size, median, q1, q3, p95 if len(seconds) >= 20 else None))
+    return cases
+
+
+def short(commit: str) -> str:
+    """Shorten a commit's id as git does."""
+    return re.sub(r"^([0-9a-f]{7})[0-9a-f]+$", r"\1", commit)
 
 
 def field(record: dict[str, Any], name: str, kind: type[Any]) -> Any:
@@ -361,7 +389,8 @@ def draw_history(runs: list[Run]) -> Figure:
     """Draw the throughput of each batch size over the runs, a panel for each predictor."""
     runs = sorted(runs, key=lambda run: run.time)
     names = run_names(runs)
-    keys = sorted({(line.predictor, line.workload) for run in runs for line in run.lines})
+    lines = [line for run in runs for line in run.lines if not line.baseline]
+    keys = sorted({(line.predictor, line.workload) for line in lines})
     figure = Figure(figsize=(9, 1 + 3.5 * len(keys)), layout="constrained")
     panels = figure.subplots(len(keys), sharex=True, squeeze=False)[:, 0]
     for axes, (predictor, workload) in zip(panels, keys, strict=True):

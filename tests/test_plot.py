@@ -3,16 +3,18 @@
 import copy
 import json
 import os
+import random
 import re
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.plot import duration, main
+from benchmarks.plot import UnusableRunError, duration, main, read_run
 
 ROOT = Path(__file__).parents[1]
 
@@ -172,6 +174,42 @@ def test_limit(tmp_path: Path) -> None:
         assert texts(tmp_path / f"{plot}.svg").splitlines().count(name) == 1
 
 
+def gated(pairs: Any) -> dict[str, Any]:
+    """Return a run with pairs of durations (current, baseline) in each case."""
+    content = run()
+    for benchmark in content["benchmarks"][1:]:
+        benchmark["extra_info"]["gate"] = {"commit": "abcdef0123456789", "pairs": pairs}
+    return content
+
+
+def test_baseline_is_a_line_of_its_own(tmp_path: Path) -> None:
+    file = write(tmp_path / "run.json", gated([[0.02, 0.01]] * 20))
+    done = script(file, "--out", tmp_path, "--format=svg", "--latency-budget=15ms")
+    assert (done.returncode, done.stderr) == (0, "")
+    for plot in ("latency", "throughput", "tradeoff"):
+        legend = texts(tmp_path / f"{plot}.svg").splitlines()
+        for label in ("formula", "packed", "packed, baseline abcdef0"):
+            assert legend.count(label) == 1
+    # Both by the pairs, not by what pytest-benchmark timed.
+    assert "packed: no batch size stays within 15 ms" in done.stdout
+    expected = "batch size 16 stays within 15 ms (p95 10 ms), 1,600 predictions/s"
+    assert f"packed, baseline abcdef0: {expected}" in done.stdout
+
+    other = write(tmp_path / "other.json", run("fedcba9876543210", day=2))
+    assert main([str(file), str(other), "--out", str(tmp_path), "--format", "svg"]) == 0
+    assert "baseline" not in texts(tmp_path / "history.svg")
+
+
+@pytest.mark.parametrize(
+    "pairs", [None, {}, [], [1, 2], [[1]] * 9, [["a", "b"]] * 9, [[1, -1]] * 9, [[1, 10**400]] * 9]
+)
+def test_unusable_pairs(tmp_path: Path, pairs: Any) -> None:
+    done = script(write(tmp_path / "run.json", gated(pairs)), "--out", tmp_path)
+    assert done.returncode == 2
+    assert "has no valid 'pairs'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_latency_budget_without_p95(tmp_path: Path) -> None:
     content = run()
     for benchmark in content["benchmarks"][1:]:
@@ -299,3 +337,58 @@ def test_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     done = script(file, "--out", tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+WEIRD: tuple[Any, ...] = (
+    *(None, True, [], {}, "", "fast", "a$b_c\\d", "_hidden", "é€\u0000", "x" * 500),
+    *(0, -1, 1, 3, 10**400, 1e308, 5e-324, -0.0, float("nan"), float("inf")),
+    *([[]] * 50, {"a": {"b": {}}}),
+)
+
+
+def leaves(record: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each container of a JSON value with each of its keys."""
+    keys = list(record) if isinstance(record, dict) else range(len(record))
+    for key in keys:
+        yield record, key
+        if isinstance(record[key], (dict, list)):
+            yield from leaves(record[key])
+
+
+def mutated(rng: random.Random) -> bytes:
+    """Return a saved run in which something is wrong, or only strange."""
+    content = gated([[0.02, 0.01]] * 5) if rng.random() < 0.5 else run()
+    for _ in range(rng.randrange(3)):
+        record, key = rng.choice(list(leaves(content)))
+        if rng.random() < 0.2:
+            del record[key]
+        else:
+            record[key] = rng.choice(WEIRD)
+    text = json.dumps(content).encode()
+    what = rng.random()
+    if what < 0.1:
+        return text[: rng.randrange(len(text))]
+    if what < 0.2:
+        place = rng.randrange(len(text))
+        return text[:place] + rng.randbytes(rng.randrange(1, 4)) + text[place + 1 :]
+    return text
+
+
+def test_mutated_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = random.Random(0)
+    usable = 0
+    for i in range(1000):
+        path = tmp_path / f"run {i} é.json"
+        path.write_bytes(mutated(rng))
+        try:
+            read_run(path)
+        except UnusableRunError:
+            assert main([str(path), "--out", str(tmp_path / "none")]) == 2
+            assert capsys.readouterr().err.count("\n") == 1
+        else:
+            usable += 1
+            if usable % 20 == 0:  # drawing takes a second
+                assert main([str(path), "--out", str(tmp_path / "plots")]) == 0
+                assert capsys.readouterr().err == ""
+    assert not (tmp_path / "none").exists()
+    assert 100 < usable < 900
