@@ -30,6 +30,7 @@ Labels = NDArray[np.intp]
 # OpenBLAS computes a product of up to 2**18 multiplications on the calling thread (its
 # SMP_THRESHOLD_MIN × GEMM_MULTITHREAD_THRESHOLD), so that its threads and ours never compete.
 PRODUCT = 2**18
+MIN_FEATURES = 2**16  # of a model that is multiplied in tiles
 FEATURES = 1024  # of a tile; with a width of 4096 batch size 1 took 40 % longer
 GROUP_BYTES = 256  # classes of a tile, for one feature: 32 float64 or 64 float32
 BLOCK = 128  # examples of one hand-over to a thread
@@ -65,7 +66,9 @@ def predict(w: ArrayLike, x: ArrayLike) -> Labels:
     Notes
     -----
     Scores are computed in the dtype to which NumPy promotes `w`, `x` and float32, so that integers
-    do not wrap around. Where that is the dtype of both, nothing is copied.
+    do not wrap around. Where that is the dtype of both, nothing is copied. Scores that overflow,
+    and those where infinity or NaN is multiplied by zero, are what BLAS makes of them: it may find
+    infinity, NaN, or zero.
     """
     w = as_weights(w)
     x = as_examples(x, w.shape)
@@ -103,8 +106,8 @@ class LinearPredictor:
         self._dtype = dtype = np.result_type(coef, np.float32)
         # Where tiles were faster than the better order of the formula's operands at most batch
         # sizes: enough classes to fill a tile, few enough for OpenBLAS to starve, weights too large
-        # for the caches next to the cores. A single example gains nothing, and loses in float32.
-        self._tiled = 32 <= n_classes <= 256 and n_features >= 2**16
+        # for the caches next to the cores. A single example gains nothing.
+        self._tiled = 32 <= n_classes <= 256 and n_features >= MIN_FEATURES
         self._weights = packed(coef, dtype) if self._tiled else np.array(coef, dtype, order="C")
         scores_kept = n_classes * (n_parts(n_features) if self._tiled else 1)
         self._step = max(1, SCRATCH // (dtype.itemsize * scores_kept))

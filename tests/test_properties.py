@@ -1,0 +1,143 @@
+"""Labels are right whatever the weights and examples hold, and however they lie in memory."""
+
+import math
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from linpredict import LinearPredictor, predict, predictor
+
+Array = NDArray[Any]
+
+# Tiles of 8 features and parts of 16 make a model of a few dozen features as ragged as a large one.
+SMALL_TILES: dict[str, Any] = {
+    "MIN_FEATURES": 9,
+    "FEATURES": 8,
+    "PRODUCT": 2**11,
+    "PART": 16,
+    "BLOCK": 16,
+}
+
+SPECIAL = (math.inf, -math.inf, math.nan, 0.0, -0.0, 5e-324, 1e-45, 1.0, -1.0, 1e30, 1e300, -1e300)
+
+
+def laid_out(a: Array, layout: str) -> Array:
+    """Return equal values that lie differently in memory."""
+    if layout == "fortran":
+        return np.asfortranarray(a)
+    if layout == "strided":
+        return np.repeat(np.repeat(a, 2, axis=0), 3, axis=1)[::2, ::3]
+    if layout == "reversed":
+        return np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1]
+    if layout == "unaligned":
+        return np.frombuffer(b"\0" + a.tobytes(), "u1")[1:].view(a.dtype).reshape(a.shape)
+    if layout == "swapped":
+        return a.astype(a.dtype.newbyteorder())
+    if layout == "read-only":
+        a = a.copy()
+        a.flags.writeable = False
+        return a
+    if layout == "memory-mapped" and a.size:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "a.npy")
+            np.save(path, a)
+            return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+    return a
+
+
+LAYOUTS = (
+    "c",
+    "fortran",
+    "strided",
+    "reversed",
+    "unaligned",
+    "swapped",
+    "read-only",
+    "memory-mapped",
+)
+
+
+@st.composite
+def models(draw: st.DrawFn) -> tuple[Array, Array, Array | None]:
+    """Draw weights, examples and intercept: some special values, some equal rows, any layout."""
+    n_classes = draw(st.one_of(st.integers(1, 5), st.integers(31, 70)))
+    n_features = draw(st.one_of(st.integers(0, 20), st.integers(20, 70)))
+    n_samples = draw(st.one_of(st.integers(0, 5), st.integers(6, 40)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    dtypes = draw(st.tuples(*[st.sampled_from(["float32", "float64"])] * 2))
+    arrays = []
+    for shape, dtype in zip(
+        ((n_classes, n_features), (n_samples, n_features)), dtypes, strict=True
+    ):
+        a = rng.standard_normal(shape)
+        if draw(st.booleans()):
+            a = np.round(a)  # exact ties
+        if len(a) and draw(st.booleans()):
+            a = a[rng.integers(0, len(a), len(a))]  # equal rows
+        if a.size:
+            for value in draw(st.lists(st.sampled_from(SPECIAL), max_size=3)):
+                a[rng.integers(0, shape[0]), rng.integers(0, n_features)] = value
+        with np.errstate(over="ignore"):
+            arrays.append(laid_out(a.astype(dtype), draw(st.sampled_from(LAYOUTS))))
+    intercept = draw(
+        st.none() | hnp.arrays("float64", n_classes, elements=st.integers(-3, 3).map(float))
+    )
+    return arrays[0], arrays[1], intercept
+
+
+def assert_right(w: Array, x: Array, intercept: Array | None, labels: Array) -> None:
+    """Check labels with scores in higher precision; see `test_predictor.assert_right`."""
+    assert labels.shape == (len(x),)
+    assert labels.dtype == np.intp
+    dtype = np.result_type(w, x, np.float32 if intercept is None else intercept, np.float32)
+    largest, u = np.finfo(dtype).max, np.finfo(np.result_type(w, x)).eps / 2
+    b = np.zeros(len(w), "longdouble") if intercept is None else intercept.astype("longdouble")
+    for label, example in zip(labels, x.astype("longdouble"), strict=True):
+        assert 0 <= label < len(w)
+        with np.errstate(invalid="ignore"):
+            products = w.astype("longdouble") * example
+            scores = products.sum(axis=1) + b
+        sizes = np.where(np.isfinite(products), abs(products), 0).sum(axis=1) + abs(b)
+        if (sizes > largest / 2).any():
+            continue  # may overflow, to infinity or to NaN by the order of summation
+        if (~np.isfinite(w) & (example == 0) | ~np.isfinite(example) & (w == 0)).any():
+            continue  # BLAS may leave out what it finds to be multiplied by zero
+        if np.isnan(scores).any():
+            assert label == np.isnan(scores).argmax()
+        elif np.isinf(best := scores.max()):
+            assert label == scores.argmax()
+        else:
+            tiny = 100 * np.finfo(np.result_type(w, x)).tiny
+            assert best - scores[label] <= 2 * (len(example) + 2) * u * sizes.max() + tiny
+
+
+@settings(max_examples=300, deadline=None)
+@given(models())
+def test_formula(model: tuple[Array, Array, None]) -> None:
+    w, x, _ = model
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        assert_right(w, x, None, predict(w, x))
+
+
+@settings(max_examples=300, deadline=None)
+@given(models())
+def test_predictor(model: tuple[Array, Array, Array | None]) -> None:
+    w, x, intercept = model
+    with np.errstate(all="ignore"):
+        assert_right(w, x, intercept, LinearPredictor(w, intercept).predict(x))
+
+
+@settings(max_examples=500, deadline=None)
+@given(models())
+def test_predictor_in_tiles(model: tuple[Array, Array, Array | None]) -> None:
+    w, x, intercept = model
+    with mock.patch.multiple(predictor, **SMALL_TILES), np.errstate(all="ignore"):
+        assert_right(w, x, intercept, LinearPredictor(w, intercept).predict(x))
