@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,6 +226,31 @@ def blas_info() -> dict[str, Any]:
     # threadpoolctl does not know this one, Apple's Accelerate for example.
     built_with = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     return {"name": built_with["name"], "version": built_with["version"]}
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None]:
+    """Keep the file that ``--benchmark-json`` replaces, unless a whole run takes its place.
+
+    pytest-benchmark would write over it, also with the few cases of an interrupted run.
+    """
+    path: Path | None = session.config.getoption("benchmark_json", None)
+    if path is None or not path.is_file() or "PYTEST_XDIST_WORKER" in os.environ:
+        path = None
+    saved = False
+    try:
+        if path:
+            earlier = path.replace(path.with_name(f".{path.name}.earlier"))
+        yield
+        saved = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    except OSError as error:
+        pytest.exit(f"the run cannot be saved: {error}", pytest.ExitCode.INTERNAL_ERROR)
+    finally:
+        if path:
+            if saved and path.exists():
+                earlier.unlink()
+            else:
+                earlier.replace(path)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from linpredict import LinearPredictor
+from linpredict.machine import usable_cores
+
 Array = NDArray[Any]
 Predict = Callable[[Array], Array]
 
@@ -110,6 +113,56 @@ def jax(coef: Array) -> Predict:
     return better(in_order(lambda w, x: w @ x.T, 0), in_order(lambda w, x: x @ w.T, 1))
 
 
+def dask(coef: Array) -> Predict:
+    """`linpredict.LinearPredictor` on the workers of a Dask cluster.
+
+    The cluster is the one that Dask's configuration names (``DASK_SCHEDULER_ADDRESS``), or else a
+    local one with a process of one thread for each usable core, which ends with this process. Each
+    worker has the weights beforehand. The time includes handing out the examples of the batch, in
+    as many blocks as there are workers, and gathering the labels.
+
+    Raises
+    ------
+    ConnectionError
+        If the scheduler cannot be reached, or has no worker.
+    """
+    from dask import config
+    from dask.distributed import CancelledError, Client
+
+    address = config.get("scheduler-address", None)
+    try:
+        if address:
+            client = Client(address, timeout=5)
+            client.wait_for_workers(1, timeout=3)
+        else:
+            client = Client(n_workers=usable_cores(), threads_per_worker=1, dashboard_address=None)
+    except (OSError, TimeoutError) as error:
+        raise ConnectionError(
+            f"the Dask scheduler {address} cannot be reached or has no worker: start both, or "
+            "unset DASK_SCHEDULER_ADDRESS for a local cluster"
+        ) from error
+    n_workers = len(client.nthreads())
+    model = LinearPredictor(coef)
+    on_workers = client.scatter(model, broadcast=True, hash=False)
+
+    def labels(x: Array) -> Array:
+        blocks = client.scatter(np.array_split(x, min(len(x), n_workers)), hash=False)
+        tasks = client.map(LinearPredictor.predict, [on_workers] * len(blocks), blocks, pure=False)
+        return np.concatenate(client.gather(tasks))
+
+    def predict(x: Array) -> Array:
+        nonlocal on_workers
+        for _ in range(3):
+            try:
+                return labels(x)
+            except (CancelledError, OSError):  # a worker has gone, and with it what it held
+                client.wait_for_workers(n_workers, timeout=30)
+                on_workers = client.scatter(model, broadcast=True, hash=False)
+        return labels(x)
+
+    return predict
+
+
 def better(first: Predict, second: Predict) -> Predict:
     """Return a predictor that tries two for each batch size and goes on with the faster one.
 
@@ -142,4 +195,5 @@ PEERS: dict[str, Callable[[Array], Predict]] = {
     "torch-cuda": torch_cuda,
     "onnxruntime": onnxruntime,
     "jax": jax,
+    "dask": dask,
 }

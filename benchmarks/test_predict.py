@@ -95,7 +95,8 @@ def make(data: Data, gate: Gate | None) -> Callable[[str], tuple[list[Predict], 
             return str(reason)
         except ModuleNotFoundError as error:
             if name in PEERS:
-                return f"{error.name} is not installed: pip install -e '.[peers]'"
+                extra = "dask" if name == "dask" else "peers"
+                return f"{error.name} is not installed: pip install -e '.[{extra}]'"
             raise
 
     def made_or_skip(name: str) -> tuple[list[Predict], list[Predict]]:
@@ -144,6 +145,8 @@ def test_predict(
             f"baseline {gate and gate.baseline} cannot be measured: {case}: {error}",
             pytest.ExitCode.USAGE_ERROR,
         )
+    except ConnectionError as error:
+        pytest.exit(f"{case}: {error}", pytest.ExitCode.USAGE_ERROR)
 
     time.sleep(REST)
     if baseline:

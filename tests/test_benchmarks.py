@@ -2,8 +2,11 @@
 
 import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,60 @@ def test_saved_figures(tmp_path: Path) -> None:
         assert 0 < info["latency_floor"] < 1
 
 
+def test_saved_calls_are_those_that_were_made(tmp_path: Path) -> None:
+    log = tmp_path / "calls.json"
+    options = ("--batch-sizes=8", "--features=100000", "--benchmark-max-time=0.3")
+    (case,) = saved(
+        tmp_path, *options, "--predictor=tests.predictors:timed", environment={"CALLS": str(log)}
+    )["benchmarks"]
+    rounds = case["stats"]["data"]
+    bare = json.loads(log.read_text())[-len(rounds) :]  # without those that warm up
+    assert 1 <= np.median(np.divide(rounds, bare)) <= 1.02
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_run_leaves_earlier_ones(tmp_path: Path, sent: signal.Signals) -> None:
+    path, storage = tmp_path / "run.json", tmp_path / "storage"
+    options = (f"--benchmark-json={path}", f"--benchmark-storage=file://{storage}")
+    assert run(*options, "--benchmark-autosave", "--batch-sizes=1").returncode == 0
+    earlier = {file: file.read_bytes() for file in tmp_path.rglob("*.json")}
+    assert len(earlier) == 2
+
+    command = [sys.executable, "-m", "pytest", "benchmarks", "-v", *SMALL, *options]
+    slow = ("--benchmark-autosave", "--batch-sizes=1,32", "--benchmark-max-time=30")
+    process = subprocess.Popen([*command, *slow], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    for line in process.stdout:
+        if "[formula-1-" in line:
+            break
+    time.sleep(0.5)
+    process.send_signal(sent)
+    assert process.wait(60) not in (0, 1)
+    process.stdout.close()
+    for file, content in earlier.items():
+        assert file.read_bytes() == content
+    assert {file.name for file in tmp_path.iterdir()} == {"run.json", "storage"}
+
+
+@pytest.mark.parametrize("n_blocks", [1, 8])
+def test_full_disk_leaves_earlier_runs(tmp_path: Path, n_blocks: int) -> None:
+    path = tmp_path / "run.json"
+    saved(tmp_path)
+    earlier = path.read_bytes()
+    assert len(earlier) > 8 * 1024
+    # As a full disk does, a limit of the size of files lets a file be opened and not be written.
+    pytest_command = shlex.join([sys.executable, "-m", "pytest", "benchmarks", *SMALL])
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f {n_blocks}; {pytest_command} '--benchmark-json={path}'"],
+        cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "the run cannot be saved: [Errno 27]" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert path.read_bytes() == earlier
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+
 def test_percentiles_need_rounds(tmp_path: Path) -> None:
     options = ("--batch-sizes=32", "--predictor=tests.predictors:slow", "--benchmark-max-time=0.5")
     (case,) = saved(tmp_path, *options)["benchmarks"]
@@ -124,11 +181,29 @@ def test_compare_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest_benchmark", "compare", str(tmp_path / "run.json")]
     for group_by, rows in (("group", 6), ("fullname", 6)):
         done = subprocess.run(
-            [*command, f"--group-by={group_by}", f"--csv={tmp_path / group_by}"],
+            [
+                *command,
+                f"--group-by={group_by}",
+                f"--csv={tmp_path / group_by}",
+                f"--histogram={tmp_path / group_by}",
+            ],
             cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert len([line for line in done.stdout.splitlines() if "batch size" in line]) == rows
+
+
+def test_fields_that_other_tools_read(tmp_path: Path) -> None:
+    content = saved(tmp_path, "--benchmark-min-rounds=1", "--benchmark-max-time=0.000001")
+    # github-action-benchmark's extractPytestResult, and Bencher's python_pytest adapter.
+    names = {case["fullname"] for case in content["benchmarks"]}
+    assert len(names) == len(content["benchmarks"]) == 12
+    assert content["commit_info"].keys() >= {"id", "time", "author_time"}
+    for case in content["benchmarks"]:
+        stats = case["stats"]
+        assert stats["ops"] == pytest.approx(1 / stats["mean"])
+        assert stats["stddev"] >= 0
+        assert stats["rounds"] == len(stats["data"]) == 1
 
 
 def test_tables_and_summary() -> None:
@@ -261,6 +336,35 @@ def test_cases_of_one_batch_size_run_in_a_row() -> None:
 
 def test_from_another_folder(tmp_path: Path) -> None:
     assert run(folder=tmp_path).returncode == 0
+
+
+ENVIRONMENTS = {
+    "warnings are errors": {"PYTHONWARNINGS": "error"},
+    "no home": {"HOME": "/nonexistent", "MPLCONFIGDIR": None, "XDG_CACHE_HOME": None},
+    "no display": {"DISPLAY": None, "WAYLAND_DISPLAY": None, "MPLBACKEND": None},
+    "ASCII": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    "one thread": {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    "one core": {},
+}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_environment(tmp_path: Path, name: str) -> None:
+    environment = {k: v for k, v in (os.environ | ENVIRONMENTS[name]).items() if v is not None}
+    path = tmp_path / "run.json"
+    for command in (
+        ["-m", "pytest", "benchmarks", *SMALL, f"--benchmark-json={path}"],
+        ["benchmarks/plot.py", str(path), "--latency-budget=20us", f"--out={tmp_path / 'plots'}"],
+    ):
+        one_core = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0)))]
+        done = subprocess.run(
+            [*one_core * (name == "one core"), sys.executable, *command],
+            cwd=ROOT, env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "warning" not in (done.stdout + done.stderr).lower().replace(name, "")
+    info = json.loads(path.read_text())["machine_info"]
+    assert name != "one core" or info["usable_cores"] == 1
 
 
 def test_rounding_is_not_an_error() -> None:

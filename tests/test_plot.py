@@ -5,9 +5,12 @@ import json
 import os
 import random
 import re
+import shlex
+import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -337,6 +340,39 @@ def test_read_only_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     done = script(file, "--out", tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interruption_keeps_earlier_plots(tmp_path: Path, sent: signal.Signals) -> None:
+    file, plots = write(tmp_path / "run.json", run()), tmp_path / "plots"
+    assert script(file, "--out", plots).returncode == 0
+    earlier = {path: path.read_bytes() for path in plots.iterdir()}
+    command = [sys.executable, str(ROOT / "benchmarks/plot.py"), str(file), "--out", str(plots)]
+    process = subprocess.Popen([*command, "--latency-budget=1s"], stderr=subprocess.PIPE, text=True)
+    while not list(plots.glob(".plot-*")):
+        time.sleep(0.001)
+    process.send_signal(sent)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == (128 + sent if sent != signal.SIGKILL else -sent)
+    assert errors == ""
+    assert {path: path.read_bytes() for path in earlier} == earlier
+    assert sent == signal.SIGKILL or {*plots.iterdir()} == {*earlier}
+
+
+@pytest.mark.parametrize("n_blocks", [0, 1, 40])
+def test_full_disk_keeps_earlier_plots(tmp_path: Path, n_blocks: int) -> None:
+    file, plots = write(tmp_path / "run.json", run()), tmp_path / "plots"
+    assert script(file, "--out", plots).returncode == 0
+    earlier = {path: path.read_bytes() for path in plots.iterdir()}
+    assert max(map(len, earlier.values())) > 40 * 1024
+    # As a full disk does, a limit of the size of files lets a file be opened and not be written.
+    command = shlex.join([sys.executable, "-B", str(ROOT / "benchmarks/plot.py"), str(file)])
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f {n_blocks}; {command} --latency-budget=1s --out '{plots}'"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, f"{plots}: cannot be written: File too large\n")
+    assert {path: path.read_bytes() for path in plots.iterdir()} == earlier
 
 
 WEIRD: tuple[Any, ...] = (

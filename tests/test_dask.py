@@ -1,0 +1,167 @@
+"""The predictor on Dask, with real local clusters of two processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import psutil
+import pytest
+import zarr
+from dask.distributed import Client
+from numpy.typing import NDArray
+
+from benchmarks import peers
+from linpredict import LinearPredictor, predict
+from linpredict.pool import n_threads
+
+Array = NDArray[Any]
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with Client(memory_limit="400 MB", **options) as client:
+        yield client
+
+
+class Counted(LinearPredictor):
+    """A predictor that counts how often it is unpickled in a process."""
+
+    unpickled = 0
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        type(self).unpickled += 1
+        self.__dict__.update(state)
+
+
+def unpickled() -> int:
+    return Counted.unpickled
+
+
+def score(x: da.Array, model: Any) -> da.Array:
+    """The recipe of the README."""
+    return x.rechunk({1: -1}).map_blocks(
+        lambda block, model: model.predict(block), model, dtype=np.intp, drop_axis=1
+    )
+
+
+def test_recipe(client: Client) -> None:
+    rng = np.random.default_rng(1)
+    coef, x = rng.standard_normal((20, 300)), rng.standard_normal((1000, 300))
+    model = client.scatter(Counted(coef), broadcast=True)
+    labels = score(da.from_array(x, chunks=(70, 100)), model)
+    assert labels.dtype == np.intp
+    assert labels.chunks == ((70,) * 14 + (20,),)
+    np.testing.assert_array_equal(labels.compute(), predict(coef, x))
+    assert list(client.run(unpickled).values()) == [1, 1]
+
+
+def test_out_of_core(client: Client, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    coef = rng.standard_normal((10, 10_000))
+    rows = rng.standard_normal((200, 10_000))
+    n_samples = 20_000  # 1.6 GB
+    stored = zarr.create_array(
+        tmp_path / "examples.zarr", shape=(n_samples, 10_000), chunks=(200, 10_000),
+        dtype="float64", compressors=None,
+    )  # fmt: skip
+    for start in range(0, n_samples, 200):
+        stored[start : start + 200] = np.roll(rows, start // 200, axis=0)
+    model = client.scatter(LinearPredictor(coef), broadcast=True)
+    workers = client.run(os.getpid)
+    labels = score(da.from_zarr(tmp_path / "examples.zarr"), model).compute()
+    assert client.run(os.getpid) == workers  # none was ended for want of memory
+    expected = predict(coef, rows)
+    for block in range(n_samples // 200):
+        np.testing.assert_array_equal(
+            labels[block * 200 : (block + 1) * 200], np.roll(expected, block)
+        )
+
+
+def test_a_worker_uses_one_thread(client: Client) -> None:
+    assert list(client.run(n_threads).values()) == [1, 1]
+
+
+@pytest.fixture
+def on_dask(client: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """The cluster that the predictor `dask` will connect to."""
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", client.scheduler.address)
+    import dask
+
+    with dask.config.set({"scheduler-address": client.scheduler.address}):
+        yield client
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 100])
+def test_labels(on_dask: Client, n_samples: int) -> None:
+    rng = np.random.default_rng(3)
+    coef, x = rng.standard_normal((20, 300)), rng.standard_normal((n_samples, 300))
+    on_workers = peers.dask(coef)
+    for _ in range(3):
+        np.testing.assert_array_equal(on_workers(x), predict(coef, x))
+
+
+def test_killed_worker(on_dask: Client) -> None:
+    rng = np.random.default_rng(4)
+    coef, x = rng.standard_normal((20, 20_000)), rng.standard_normal((400, 20_000))
+    expected = predict(coef, x)
+    on_workers = peers.dask(coef)
+    for k in range(4):
+        victim = list(on_dask.run(os.getpid).values())[k % 2]
+        timer = threading.Timer(0.01 * k, os.kill, (victim, signal.SIGKILL))
+        timer.start()
+        try:
+            for _ in range(5):
+                np.testing.assert_array_equal(on_workers(x), expected)
+        finally:
+            timer.join()
+            on_dask.wait_for_workers(2, timeout=60)
+
+
+SMALL = ("--classes=5", "--features=40", "--samples=32", "--benchmark-max-time=0.1")
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", "benchmarks", "--predictor=dask", *SMALL, *options]
+
+
+def test_in_the_suite() -> None:
+    done = subprocess.run(command(), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 passed" in done.stdout
+
+
+def test_unreachable_scheduler() -> None:
+    environment = os.environ | {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:9"}
+    done = subprocess.run(
+        command(), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    text = done.stdout + done.stderr
+    assert "the Dask scheduler tcp://127.0.0.1:9 cannot be reached" in text
+    assert "Traceback" not in text
+
+
+def test_interruption_ends_the_cluster() -> None:
+    process = subprocess.Popen(
+        command("--benchmark-max-time=60"), cwd=ROOT, stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    parent = psutil.Process(process.pid)
+    while len(parent.children(recursive=True)) < 2:
+        time.sleep(0.1)
+    time.sleep(5)
+    children = parent.children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(60) == pytest.ExitCode.INTERRUPTED
+    assert psutil.wait_procs(children, timeout=30)[1] == []
