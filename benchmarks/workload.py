@@ -104,7 +104,7 @@ def available_memory() -> int:
         ):
             try:
                 left = int((folder / limit).read_text()) - int((folder / usage).read_text())
-                stat = dict(line.split() for line in (folder / "memory.stat").open())
+                stat = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
             except (OSError, ValueError):  # the other version, or "max"
                 continue
             # Cached files count as used, but make room when memory is asked for.
