@@ -338,7 +338,7 @@ def test_from_another_folder(tmp_path: Path) -> None:
     assert run(folder=tmp_path).returncode == 0
 
 
-ENVIRONMENTS = {
+ENVIRONMENTS: dict[str, dict[str, str | None]] = {
     "warnings are errors": {"PYTHONWARNINGS": "error"},
     "no home": {"HOME": "/nonexistent", "MPLCONFIGDIR": None, "XDG_CACHE_HOME": None},
     "no display": {"DISPLAY": None, "WAYLAND_DISPLAY": None, "MPLBACKEND": None},
@@ -362,7 +362,7 @@ def test_environment(tmp_path: Path, name: str) -> None:
             cwd=ROOT, env=environment, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "warning" not in (done.stdout + done.stderr).lower().replace(name, "")
+        assert "Warning: " not in done.stdout + done.stderr
     info = json.loads(path.read_text())["machine_info"]
     assert name != "one core" or info["usable_cores"] == 1
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 import psutil
@@ -93,11 +94,8 @@ def test_a_worker_uses_one_thread(client: Client) -> None:
 
 
 @pytest.fixture
-def on_dask(client: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
+def on_dask(client: Client) -> Iterator[Client]:
     """The cluster that the predictor `dask` will connect to."""
-    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", client.scheduler.address)
-    import dask
-
     with dask.config.set({"scheduler-address": client.scheduler.address}):
         yield client
 
