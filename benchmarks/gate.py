@@ -60,7 +60,7 @@ FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more t
 BUILT = 5
 BUILDS = 3
 TURN = 8  # pairs with the same build
-SECONDS = 7.4  # for each case on average; what one leaves over is there for those after it
+SECONDS = 7.0  # for each case on average; what one leaves over is there for those after it
 
 
 @dataclass(frozen=True)
