@@ -121,10 +121,12 @@ def dask(coef: Array) -> Predict:
     worker has the weights beforehand. The time includes handing out the examples of the batch, in
     as many blocks as there are workers, and gathering the labels.
 
+    A batch is handed out again where a worker is lost, to those that are left.
+
     Raises
     ------
     ConnectionError
-        If the scheduler cannot be reached, or has no worker.
+        If the scheduler cannot be reached, or has no worker; by a call, if none is left.
     """
     from dask import config
     from dask.distributed import CancelledError, Client
@@ -156,7 +158,10 @@ def dask(coef: Array) -> Predict:
             try:
                 return labels(x)
             except (CancelledError, OSError):  # a worker has gone, and with it what it held
-                client.wait_for_workers(n_workers, timeout=30)
+                try:
+                    client.wait_for_workers(1, timeout=10)
+                except TimeoutError as error:
+                    raise ConnectionError("no Dask worker is left: start one") from error
                 on_workers = client.scatter(model, broadcast=True, hash=False)
         return labels(x)
 
