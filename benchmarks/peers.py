@@ -137,7 +137,10 @@ def dask(coef: Array) -> Predict:
             client = Client(address, timeout=5)
             client.wait_for_workers(1, timeout=3)
         else:
-            client = Client(n_workers=usable_cores(), threads_per_worker=1, dashboard_address=None)
+            client = Client(
+                n_workers=usable_cores(), threads_per_worker=1, dashboard_address=None,
+                direct_to_workers=True,  # by way of the scheduler, 128 took 600 instead of 430 ms
+            )  # fmt: skip
     except (OSError, TimeoutError) as error:
         raise ConnectionError(
             f"the Dask scheduler {address} cannot be reached or has no worker: start both, or "

@@ -112,6 +112,14 @@ class LinearPredictor:
         scores_kept = n_classes * (n_parts(n_features) if self._tiled else 1)
         self._step = max(1, SCRATCH // (dtype.itemsize * scores_kept))
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickle, and align the weights: those that Dask sends may begin at any address.
+
+        Each call would have copied them: at the default size that took 44 ms instead of 10 ms.
+        """
+        self.__dict__.update(state)
+        self._weights = np.require(self._weights, requirements=["ALIGNED"])
+
     def predict(self, x: ArrayLike) -> Labels:
         """Label each example with the class of the highest score.
 

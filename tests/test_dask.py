@@ -42,7 +42,7 @@ class Counted(LinearPredictor):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         type(self).unpickled += 1
-        self.__dict__.update(state)
+        super().__setstate__(state)
 
 
 def unpickled() -> int:

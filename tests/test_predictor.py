@@ -311,6 +311,18 @@ def test_pickle(shape: tuple[int, int], tmp_path: Path) -> None:
     assert in_new_process(code) == "True\n"
 
 
+@pytest.mark.parametrize("shape", [(6, 50), TILED])
+def test_pickled_buffers_may_begin_anywhere(shape: tuple[int, int]) -> None:
+    predictor, x = LinearPredictor(draw(shape, "float64")), draw((20, shape[1]), "float64", seed=1)
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(predictor, protocol=5, buffer_callback=buffers.append)
+    moved = [memoryview(b"." + bytes(buffer))[1:] for buffer in buffers]
+    assert moved
+    other = pickle.loads(pickled, buffers=moved)
+    assert all(a.flags.aligned for a in vars(other).values() if isinstance(a, np.ndarray))
+    np.testing.assert_array_equal(other.predict(x), predictor.predict(x))
+
+
 @pytest.mark.parametrize(
     ("shape", "n_samples", "layout"),
     [
