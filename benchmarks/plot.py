@@ -27,7 +27,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import (
     EngFormatter,
@@ -426,8 +426,10 @@ def budget_style(budget: float) -> dict[str, Any]:
 
 
 def value_ticks(axis: Axis, unit: str = "") -> None:
-    """Label 1, 2 and 5 of each decade, ``20 ms``."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    """Label 1, 2 and 5 of each decade, ``20 ms``, or 1 and 3 where there is no room."""
+    low, high = axis.get_view_interval()
+    crowded = isinstance(axis, XAxis) and high > 2000 * low
+    axis.set_major_locator(LogLocator(subs=(1, 3) if crowded else (1, 2, 5)))
     axis.set_major_formatter(EngFormatter(unit=unit))
     axis.set_minor_formatter(NullFormatter())
 
