@@ -49,17 +49,23 @@ def in_parallel(work: Callable[[T], object], parts: Iterable[T]) -> None:
                 helper.result()
 
 
-@cache
-def n_threads() -> int:
-    """Return how many threads may compute at once: by the usable cores, or fewer where asked for.
-
-    ``OPENBLAS_NUM_THREADS`` and ``OMP_NUM_THREADS`` count, as they do for NumPy's own products.
-    """
+def threads_asked_for() -> int | None:
+    """Return what ``OPENBLAS_NUM_THREADS`` or ``OMP_NUM_THREADS`` says, as OpenBLAS does."""
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(variable, "").partition(",")[0].strip()
         if value.isdecimal() and int(value) > 0:
-            return min(int(value), usable_cores())
-    return usable_cores()
+            return int(value)
+    return None
+
+
+# Read when OpenBLAS reads them. Dask sets them to 1 when it starts workers, here as well as there.
+ASKED_FOR = threads_asked_for()
+
+
+@cache
+def n_threads() -> int:
+    """Return how many threads may compute at once: the usable cores, or fewer if asked for."""
+    return min(ASKED_FOR or usable_cores(), usable_cores())
 
 
 @cache

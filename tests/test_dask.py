@@ -93,6 +93,13 @@ def test_a_worker_uses_one_thread(client: Client) -> None:
     assert list(client.run(n_threads).values()) == [1, 1]
 
 
+def test_local_cluster_leaves_the_environment() -> None:
+    environment = dict(os.environ)
+    with peers.local_cluster() as client:
+        assert dict(os.environ) == environment
+        assert set(client.run(n_threads).values()) == {1}
+
+
 @pytest.fixture
 def on_dask(client: Client) -> Iterator[Client]:
     """The cluster that the predictor `dask` will connect to."""

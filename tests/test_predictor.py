@@ -247,6 +247,16 @@ def test_scores_do_not_depend_on_the_number_of_threads() -> None:
     assert one[1] == all_cores[1]
 
 
+def test_threads_are_those_asked_for_at_the_start() -> None:
+    code = """
+    pool.n_threads.cache_clear()
+    os.environ["OMP_NUM_THREADS"] = "1"  # as Dask does, for its workers
+    print(pool.n_threads())
+    """
+    all_cores = in_new_process(code, OMP_NUM_THREADS="", OPENBLAS_NUM_THREADS="")
+    assert int(all_cores) == usable_cores()
+
+
 def test_affinity_is_obeyed() -> None:
     code = "print(pool.n_threads(), threading.active_count())"
     if not hasattr(os, "sched_setaffinity"):

@@ -1,0 +1,135 @@
+"""Measure what Dask costs on this machine, and calculate what that makes of several machines.
+
+``pip install -e '.[dask]' && python -m benchmarks.dask_scaling --bandwidth 10`` measures a local
+cluster with a worker of one thread for each usable core, at 64 classes × 262,144 features (5 GiB):
+
+- one task, sent and its result received, alone and among many;
+- examples handed out to the workers, in bytes per second;
+- blocks of examples that the workers hold, labelled in turns with `linpredict.LinearPredictor`
+  in one process on the same cores.
+
+The calculation assumes machines like this one, each as fast as its local cluster was with the best
+size of blocks, that do not slow each other down; a scheduler that gets through tasks as it does
+here; and a network that gives each machine the bandwidth in full.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+try:
+    from dask.distributed import Client, wait
+except ModuleNotFoundError as error:
+    print(f"{error.name} is not installed: pip install -e '.[dask]'", file=sys.stderr)
+    sys.exit(2)
+
+from benchmarks.peers import local_cluster
+from linpredict import LinearPredictor
+
+CLASSES, FEATURES, SAMPLES = 64, 262_144, 1024
+BLOCKS = (16, 64, 256)  # examples
+TASKS = 2000
+ROUNDS = 9
+
+
+def positive(text: str) -> float:
+    """Parse a positive number."""
+    if not 0 < (value := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return value
+
+
+def draw(shape: tuple[int, int], seed: int) -> NDArray[np.float64]:
+    """Return standard normal values."""
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def seconds(*calls: Callable[[], object]) -> list[float]:
+    """Return the median seconds of each call, made in turns."""
+    durations: list[list[float]] = [[] for _ in calls]
+    for _ in range(ROUNDS):
+        for call, its in zip(calls, durations, strict=True):
+            start = time.perf_counter()
+            call()
+            its.append(time.perf_counter() - start)
+    return [statistics.median(its) for its in durations]
+
+
+def measure(client: Client) -> tuple[float, dict[int, float]]:
+    """Print what is measured; return the seconds of a task, and examples per second by block."""
+    workers = list(client.nthreads())
+    (alone,) = seconds(lambda: client.submit(len, [], pure=False).result())
+    (many,) = seconds(lambda: client.gather(client.map(len, [[]] * TASKS, pure=False)))
+    task = many / TASKS
+    print(f"one task: {1e3 * alone:.1f} ms alone, {1e3 * task:.2f} ms each of {TASKS:,}")
+
+    predictor = LinearPredictor(draw((CLASSES, FEATURES), 0))
+    x = draw((SAMPLES, FEATURES), 1)
+    (handing,) = seconds(lambda: wait(client.scatter(list(np.split(x[:64], 4)), hash=False)))
+    print(f"examples handed out: {x[:64].nbytes / handing / 1e9:.2f} GB/s")
+
+    model = client.scatter(predictor, broadcast=True, hash=False)
+    rates = {}
+    for rows in BLOCKS:
+        placed = [(i, workers[i % len(workers)]) for i in range(SAMPLES // rows)]
+        held = [client.submit(draw, (rows, FEATURES), i, workers=worker) for i, worker in placed]
+        wait(held)
+
+        def on_workers(held: list[Any] = held, placed: list[tuple[int, str]] = placed) -> None:
+            labels = [
+                client.submit(LinearPredictor.predict, model, held[i], workers=worker, pure=False)
+                for i, worker in placed
+            ]
+            client.gather(labels)
+
+        def here(rows: int = rows) -> None:
+            for start in range(0, SAMPLES, rows):
+                predictor.predict(x[start : start + rows])
+
+        there, one_process = seconds(on_workers, here)
+        rates[rows] = SAMPLES / there
+        print(
+            f"blocks of {rows} examples: {rates[rows]:,.0f} examples/s where workers hold them, "
+            f"{SAMPLES / one_process:,.0f} in one process: {there / one_process:.2f} times the time"
+        )
+    return task, rates
+
+
+def calculate(task: float, rates: dict[int, float], bandwidth: float) -> None:
+    """Print the examples per second of several machines."""
+    rows, rate = max(rates.items(), key=lambda item: item[1])
+    by_network = bandwidth / (8 * FEATURES)
+    print(f"\nexamples/s in blocks of {rows}, by the figures above:")
+    print("machines  held by workers  read over the network  handed out by one machine")
+    for machines in (1, 4, 16, 64):
+        by_scheduler = rows / task
+        held = min(machines * rate, by_scheduler)
+        read = min(machines * min(rate, by_network), by_scheduler)
+        handed_out = min(held, by_network)
+        print(f"{machines:8}  {held:15,.0f}  {read:21,.0f}  {handed_out:25,.0f}")
+
+
+def main() -> int:
+    """Measure and calculate."""
+    parser = argparse.ArgumentParser(description="Measure what Dask costs on this machine.")
+    parser.add_argument(
+        "--bandwidth", type=positive, default=10, metavar="GBIT",
+        help="of each machine's network, in Gbit/s (default: %(default)s)",
+    )  # fmt: skip
+    options = parser.parse_args()
+    with local_cluster() as client:
+        task, rates = measure(client)
+    calculate(task, rates, options.bandwidth * 1e9 / 8)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
