@@ -19,7 +19,7 @@ import zarr
 from dask.distributed import Client, LocalCluster
 from numpy.typing import NDArray
 
-from benchmarks import peers
+from benchmarks import dask_scaling, peers
 from linpredict import LinearPredictor, predict
 from linpredict.pool import n_threads
 
@@ -147,6 +147,34 @@ def test_no_worker_left() -> None:
             process.wait()
         with pytest.raises(ConnectionError, match="no Dask worker is left"):
             on_workers(coef)
+
+
+def test_scaling_is_measured(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    small: dict[str, Any] = {
+        "FEATURES": 100,
+        "SAMPLES": 64,
+        "BLOCKS": (16, 32),
+        "ROUNDS": 2,
+        "TASKS": 10,
+    }
+    for name, value in small.items():
+        monkeypatch.setattr(dask_scaling, name, value)
+    task, rates = dask_scaling.measure(client)
+    assert task > 0
+    assert rates.keys() == {16, 32}
+    assert min(rates.values()) > 0
+
+
+def test_scaling_is_calculated(capsys: pytest.CaptureFixture[str]) -> None:
+    by_network = 400  # examples per second
+    dask_scaling.calculate(0.01, {16: 500, 64: 1000}, by_network * 8 * dask_scaling.FEATURES)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
+    assert rows == [
+        ["1", "1,000", "400", "400"],
+        ["4", "4,000", "1,600", "400"],
+        ["16", "6,400", "6,400", "400"],  # the scheduler's 100 tasks per second
+        ["64", "6,400", "6,400", "400"],
+    ]
 
 
 SMALL = ("--classes=5", "--features=40", "--samples=32", "--batch-sizes=1,32")
