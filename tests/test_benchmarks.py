@@ -17,6 +17,7 @@ import pytest
 from benchmarks.predictors import WrongLabelsError, check
 from benchmarks.workload import BLOCK, Workload, available_memory, standard_normal
 from linpredict import predict
+from tests import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
 SMALL = (
@@ -25,8 +26,6 @@ SMALL = (
 )  # fmt: skip
 FULL = ("--classes=64", "--features=262144", "--samples=1024")
 
-# The tests may run under pytest-xdist; what they start does not.
-ENVIRONMENT = {k: v for k, v in os.environ.items() if "XDIST" not in k}
 CASE = "benchmarks/test_predict.py::test_predict"
 
 

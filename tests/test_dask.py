@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from benchmarks import dask_scaling, peers
 from linpredict import LinearPredictor, predict
 from linpredict.pool import n_threads
+from tests import ENVIRONMENT
 
 Array = NDArray[Any]
 
@@ -185,13 +186,13 @@ def command(*options: str) -> list[str]:
 
 
 def test_in_the_suite() -> None:
-    done = subprocess.run(command(), cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(command(), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
 
 
 def test_unreachable_scheduler() -> None:
-    environment = os.environ | {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:9"}
+    environment = ENVIRONMENT | {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:9"}
     done = subprocess.run(
         command(), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
     )
@@ -203,7 +204,7 @@ def test_unreachable_scheduler() -> None:
 
 def test_interruption_ends_the_cluster() -> None:
     process = subprocess.Popen(
-        command("--benchmark-max-time=60"), cwd=ROOT, stdout=subprocess.DEVNULL,
+        command("--benchmark-max-time=60"), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
     parent = psutil.Process(process.pid)

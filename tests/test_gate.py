@@ -3,7 +3,6 @@
 import importlib
 import itertools
 import json
-import os
 import re
 import shutil
 import signal
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from benchmarks import baseline, gate
 from benchmarks.gate import FEWEST, bounds, compare, few_heads
 from benchmarks.gate_errors import make_repository, table
+from tests import ENVIRONMENT
 
 Array = NDArray[Any]
 
@@ -222,9 +222,8 @@ def change(folder: Path, old: str, new: str, name: str = "__init__.py") -> None:
 def command(folder: Path, *options: str) -> tuple[list[str], dict[str, str]]:
     temporary = folder.parent / "temporary"
     temporary.mkdir(exist_ok=True)
-    environment = {k: v for k, v in os.environ.items() if "XDIST" not in k and "GITHUB" not in k}
     arguments = ["-p", "no:cacheprovider", "benchmarks", *WORKLOAD, LIMIT, *options]
-    return [sys.executable, "-m", "pytest", *arguments], environment | {"TMPDIR": str(temporary)}
+    return [sys.executable, "-m", "pytest", *arguments], ENVIRONMENT | {"TMPDIR": str(temporary)}
 
 
 def run(folder: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
