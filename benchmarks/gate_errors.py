@@ -137,7 +137,12 @@ def table(path: Path) -> str:
     for line in path.read_text().splitlines():
         run = json.loads(line)
         scenarios.setdefault(tuple(run["scenario"]), []).append(run)
-    for scenario, runs in scenarios.items():
+
+    def order(scenario: tuple[str, ...]) -> tuple[object, ...]:
+        size, method, other_core, slowdown = scenario
+        return method, other_core != "idle", size != "small", float(slowdown.rstrip("%"))
+
+    for scenario, runs in sorted(scenarios.items(), key=lambda item: order(item[0])):
         cases = Counter(verdict for run in runs for verdict in run.get("verdicts", ()))
         rows.append(
             [

@@ -463,13 +463,15 @@ def test_table_of_errors(tmp_path: Path) -> None:
     path = tmp_path / "errors.jsonl"
     scenario = ["small", "gate, limit 5%", "idle", "10%"]
     runs = [
+        {"scenario": ["small", "median:10%", "idle", "0%"], "failed": False, "seconds": 9},
         {"scenario": scenario, "failed": True, "seconds": 3, "verdicts": ["slower", "slower"]},
         {"scenario": scenario, "failed": True, "seconds": 5, "verdicts": ["slower", "undecided"]},
-        {"scenario": ["small", "median:10%", "idle", "0%"], "failed": False, "seconds": 9},
+        {"scenario": [*scenario[:3], "8%"], "failed": True, "seconds": 5, "verdicts": ["slower"]},
     ]
     path.write_text("".join(json.dumps(run) + "\n" for run in runs))
     rows = table(path).splitlines()[2:]
     assert rows == [
+        "| small | gate, limit 5% | idle | 8% | 1 | 1 | 1 of 1 | 0 of 1 | 5 |",
         "| small | gate, limit 5% | idle | 10% | 2 | 2 | 3 of 4 | 1 of 4 | 4 |",
         "| small | median:10% | idle | 0% | 1 | 0 |  |  | 9 |",
     ]
