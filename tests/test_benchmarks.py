@@ -483,3 +483,19 @@ def test_available_memory_obeys_ulimit() -> None:
     )
     assert 0 < int(done.stdout) < limit * 1024
     assert available_memory() > 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "usage"),
+    [("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")],
+)
+def test_available_memory_obeys_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, usage: str
+) -> None:
+    (tmp_path / limit).write_text("5000\n")
+    (tmp_path / usage).write_text("4000\n")
+    (tmp_path / "memory.stat").write_text("anon 3000\ninactive_file 700\n")
+    monkeypatch.setattr("benchmarks.workload.control_groups", lambda kind: [tmp_path])
+    assert available_memory() == 1700
+    (tmp_path / limit).write_text("max\n")
+    assert available_memory() > 1700
