@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -48,10 +50,13 @@ LinearPredictor.predict = _slower(LinearPredictor.predict, {slowdown})
 
 
 def percentage(text: str) -> float:
-    """Parse a percentage like ``5%``."""
-    if not text.endswith("%"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
-    return float(text[:-1]) / 100
+    """Parse a percentage like ``5%``, or ``0%``."""
+    try:
+        if text.endswith("%") and 0 <= (value := float(text[:-1]) / 100) < math.inf:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
 
 
 def make_repository(folder: Path, slowdown: float) -> None:
@@ -98,7 +103,9 @@ def pytest(folder: Path, *options: str) -> int:
         [*command, *options], cwd=folder, capture_output=True, text=True, env=environment
     )
     if done.returncode not in (0, 1):
-        raise RuntimeError(done.stdout + done.stderr)
+        said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
+        error = next((line for line in reversed(said) if "error" in line.lower()), said[-1])
+        raise RuntimeError(f"pytest ended with status {done.returncode}: {error}")
     return done.returncode
 
 
@@ -167,20 +174,40 @@ def main() -> int:
     parser.add_argument(
         "--slowdown", type=percentage, default="0%", metavar="PERCENT", help="default: %(default)s"
     )
-    parser.add_argument("--max-slowdown", default="5%", metavar="PERCENT", help="the gate's limit")
+    parser.add_argument(
+        "--max-slowdown", type=percentage, default="5%", metavar="PERCENT", help="the gate's limit"
+    )
     parser.add_argument("--busy", action="store_true", help="keep one core busy")
     parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
     parser.add_argument("--out", type=Path, default=Path("gate_errors.jsonl"), metavar="FILE")
     parser.add_argument("--table", action="store_true", help="print what the file holds")
     options = parser.parse_args()
-    if options.table:
-        print(table(options.out))
-        return 0
+    try:
+        if options.table:
+            try:
+                print(table(options.out))
+            except (ValueError, KeyError, TypeError) as error:
+                raise RuntimeError(f"{options.out} does not hold what this writes") from error
+        else:
+            measure(options)
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except (RuntimeError, subprocess.CalledProcessError) as error:
+        print(f"gate_errors.py: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
 
+
+def measure(options: argparse.Namespace) -> None:
+    """Run the gate, and add what it found to the file."""
     size = SIZES[options.size]
-    method = "median:10%" if options.compare_fail else f"gate, limit {options.max_slowdown}"
+    max_slowdown = f"{100 * options.max_slowdown:g}%"
+    method = "median:10%" if options.compare_fail else f"gate, limit {max_slowdown}"
     other_core = "busy" if options.busy else "idle"
-    scenario = [options.size, method, other_core, f"{options.slowdown:.0%}"]
+    scenario = [options.size, method, other_core, f"{100 * options.slowdown:g}%"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_repository(folder, options.slowdown)
@@ -191,7 +218,7 @@ def main() -> int:
                 if options.compare_fail:
                     found = compare_fail_run(folder, size)
                 else:
-                    found = gate_run(folder, size, options.max_slowdown)
+                    found = gate_run(folder, size, max_slowdown)
             run = {"scenario": scenario, "seconds": time.perf_counter() - start, **found}
             with options.out.open("a") as file:
                 file.write(json.dumps(run) + "\n")
@@ -201,7 +228,6 @@ def main() -> int:
                 f"{run['seconds']:.0f} s, {dict(verdicts)}",
                 flush=True,
             )
-    return 0
 
 
 if __name__ == "__main__":

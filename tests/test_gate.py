@@ -475,3 +475,19 @@ def test_table_of_errors(tmp_path: Path) -> None:
         "| small | gate, limit 5% | idle | 10% | 2 | 2 | 3 of 4 | 1 of 4 | 4 |",
         "| small | median:10% | idle | 0% | 1 | 0 |  |  | 9 |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "No such file or directory"), ("{}", "does not hold what this writes")],
+)
+def test_table_of_errors_without_any(tmp_path: Path, content: str | None, sentence: str) -> None:
+    path = tmp_path / "errors.jsonl"
+    if content:
+        path.write_text(content)
+    script = Path(baseline.__file__).with_name("gate_errors.py")
+    arguments = [sys.executable, str(script), "--table", "--out", str(path)]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert sentence in line
