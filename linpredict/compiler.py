@@ -1,11 +1,11 @@
 """Compile a C file for the machine at hand, once, and load it.
 
-The compiled library is kept in the user's cache folder. Its name is a digest of all that it depends
-on: the source, the flags, the compiler and the CPU. A compiler writes to a file of its own that then
-takes the place of the kept one, so processes that compile at the same time do not disturb each
-other. The file ends with a digest of its content: one that is cut off would end the process that
-uses it (SIGBUS), and is compiled again. Where there is no such folder, or where others may write to
-it, the library is compiled for this process alone.
+The compiled library is kept in the user's cache folder. Its name is a digest of all that it
+depends on: the source, the flags, the compiler and the CPU. Each process writes to a file of its
+own that then takes the place of the kept one, so those that compile at the same time do not
+disturb each other. The file ends with a digest of its content: one that is cut off would end the
+process that uses it (SIGBUS), and is compiled again. Where there is no such folder, or where others
+may write to it, the library is compiled for this process alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,13 @@ import platformdirs
 # No -O3: it unrolls the loops that prefetch, for nothing. x86 knows -march=native; of the compilers
 # for other CPUs, some know -mcpu=native alone.
 X86 = platform.machine().lower() in ("x86_64", "amd64", "i686", "i386")
-FLAGS = ("-O2", "-march=native" if X86 else "-mcpu=native", "-ffp-contract=fast", "-fPIC", "-shared")
+FLAGS = (
+    "-O2",
+    "-march=native" if X86 else "-mcpu=native",
+    "-ffp-contract=fast",
+    "-fPIC",
+    "-shared",
+)
 PATIENCE = 60.0  # seconds for the compiler; gcc takes less than 1, the first run of zig 9
 DIGEST = hashlib.sha256().digest_size
 
@@ -184,4 +190,6 @@ def run(command: list[str], scratch: Path) -> None:
     if status:
         lines = said.read_text(errors="replace").split("\n")
         line = next((line for line in lines if "error" in line.lower()), lines[0]).strip()
-        raise CompilerError(f"{command[0]} failed with status {status}: {line or 'it said nothing'}")
+        raise CompilerError(
+            f"{command[0]} failed with status {status}: {line or 'it said nothing'}"
+        )

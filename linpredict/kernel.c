@@ -142,7 +142,7 @@ scores(const real *weights, int64_t n_panels, int64_t block, const real *x, int6
 {
     const int64_t panel = block * CLASSES, n_blocks = (n_features + block - 1) / block;
     const int64_t n_tiles = (n_samples + ROWS - 1) / ROWS, row_size = n_panels * CLASSES;
-    for (;;) {
+    while (n_samples) {
         const int64_t range = __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
         if (range >= n_ranges)
             return;

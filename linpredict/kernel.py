@@ -22,6 +22,7 @@ LINE = 64  # bytes of a line of the caches, as in kernel.c
 # Lines of a block. 256 KiB stay in the caches next to a core (512 KiB on Zen 3); with fewer
 # features than 512, samples that lie 2 MiB apart took 15 % longer from batch size 256 on.
 BLOCK = 4096
+FEWEST, MOST = 64, 1024  # features of a block
 MAX_RANGES = 64  # of features, for as many cores
 ALONE = 2**20  # multiplications that one thread does sooner than it would share them
 SCRATCH = 2**25  # bytes of sums that are kept at once
@@ -121,7 +122,7 @@ class Packed:
         self._n_classes, self._n_features = coef.shape
         classes = LINE // coef.itemsize  # of a panel
         n_panels = -(-self._n_classes // classes)
-        block = block or max(64, min(1024, BLOCK // n_panels // 8 * 8))
+        block = block or max(FEWEST, min(MOST, BLOCK // n_panels // 8 * 8))
         n_blocks = -(-self._n_features // block)
         self._n_ranges = min(MAX_RANGES, n_blocks)
         self._weights = w = empty_lines((n_blocks, n_panels, block, classes), coef.dtype)
@@ -139,7 +140,7 @@ class Packed:
         """Return the weights (n_classes, n_features)."""
         n_blocks, n_panels, block, classes = self._weights.shape
         w = self._weights.transpose(1, 3, 0, 2).reshape(n_panels * classes, n_blocks * block)
-        return w[: self._n_classes, : self._n_features]
+        return np.ascontiguousarray(w[: self._n_classes, : self._n_features])
 
     def reads(self, x: Array) -> bool:
         """Tell whether examples can be read where they are."""
@@ -165,7 +166,8 @@ class Packed:
 
         n_multiplications = n_samples * w.size
         in_parallel(take_ranges, range(n_threads() if n_multiplications > ALONE else 1))
-        scores: Array = sums.sum(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):  # BLAS does not warn, either
+            scores: Array = sums.sum(axis=0)
         return scores[:, : self._n_classes]
 
 

@@ -95,8 +95,7 @@ class LinearPredictor:
         self._intercept = None if intercept is None else as_intercept(intercept, coef).copy()
         self._dtype = dtype = np.result_type(coef, np.float32)
         self._packed: Packed | None = None
-        self._coef: Array | None = None
-        if suits_kernel(*coef.shape) and (compiled := kernel(dtype)).scores:
+        if suits_kernel(*coef.shape, dtype) and (compiled := kernel(dtype)).scores:
             self._packed = Packed(coef.astype(dtype, copy=False), compiled)
             self._max_samples = self._packed.max_samples
         else:
@@ -168,13 +167,13 @@ class LinearPredictor:
         return LinearPredictor(state["coef"].astype(np.float64), state["intercept"])
 
 
-def suits_kernel(n_classes: int, n_features: int) -> bool:
+def suits_kernel(n_classes: int, n_features: int, dtype: np.dtype[Any]) -> bool:
     """Tell whether the kernel is faster than BLAS in the better order of operands.
 
     It is where BLAS starves: enough classes to fill the kernel's panels, few enough for a block of
-    weights to stay near the core, weights too large for the caches next to the cores.
+    weights to stay near the core, and weights too large for the caches.
     """
-    return 32 <= n_classes <= 256 and n_features >= 2**16
+    return 32 <= n_classes <= 128 and n_classes * n_features * dtype.itemsize >= 2**26
 
 
 def examples_first(n_samples: int, w: Array) -> bool:

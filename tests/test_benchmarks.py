@@ -408,7 +408,7 @@ def test_read_only_checkout(tmp_path: Path) -> None:
 
 
 def test_wheel(tmp_path: Path) -> None:
-    """It has the predictor, which needs NumPy alone."""
+    """It has the predictor, which needs NumPy and platformdirs alone."""
     clone, site = tmp_path / "clone", tmp_path / "site"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]

@@ -17,13 +17,25 @@ from numpy.typing import NDArray
 
 from benchmarks.predictors import check
 from linpredict import LinearPredictor, predict
+from linpredict.kernel import kernel
 from linpredict.machine import usable_cores
 from linpredict.pool import in_parallel
 
 Array = NDArray[Any]
 
-# Just large enough for tiles; 70,001 features leave a ragged tile.
-TILED = (65, 70_001)
+# Ragged panels and blocks.
+MODEL = (65, 70_001)
+
+
+@pytest.fixture(params=["kernel", "BLAS"])
+def computed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have all models computed by the kernel, or by BLAS."""
+    by_kernel = request.param == "kernel"
+    if by_kernel and kernel(np.dtype("float64")).scores is None:
+        pytest.skip("there is no kernel")
+    monkeypatch.setattr("linpredict.predictor.suits_kernel", lambda *_: by_kernel)
+    return str(request.param)
+
 
 both = pytest.mark.parametrize(
     "labels_of",
@@ -158,7 +170,7 @@ def test_intercept_of_another_shape(intercept: Any) -> None:
         LinearPredictor(np.ones((2, 3)), intercept)
 
 
-@pytest.mark.parametrize("shape", [(3, 3), TILED])
+@pytest.mark.parametrize("shape", [(3, 3), MODEL])
 def test_weights_are_copied_and_left_alone(shape: tuple[int, int]) -> None:
     w, x = draw(shape, "float64"), draw((5, shape[1]), "float64", seed=1)
     before = w.copy()
@@ -170,8 +182,9 @@ def test_weights_are_copied_and_left_alone(shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("n_classes", "n_features"), [(32, 2**16), TILED, (256, 2**16)])
-def test_labels_by_tiles(dtype: str, n_classes: int, n_features: int) -> None:
+@pytest.mark.parametrize(("n_classes", "n_features"), [(3, 50), MODEL, (256, 2**14)])
+@pytest.mark.usefixtures("computed")
+def test_labels_of_models(dtype: str, n_classes: int, n_features: int) -> None:
     w, x = draw((n_classes, n_features), dtype), draw((150, n_features), dtype, seed=1)
     intercept = 100 * draw((1, n_classes), dtype, seed=2)[0]
     plain, shifted = LinearPredictor(w), LinearPredictor(w, intercept)
@@ -195,13 +208,15 @@ def test_labels_by_tiles(dtype: str, n_classes: int, n_features: int) -> None:
     ],
     ids=["fortran", "reversed", "columns", "float32", "big-endian", "integers", "repeated"],
 )
-def test_any_examples_by_tiles(layout: Callable[[Array], Array]) -> None:
-    w, x = draw(TILED, "float64"), layout(draw((20, TILED[1]), "float64", seed=1))
+@pytest.mark.usefixtures("computed")
+def test_any_examples(layout: Callable[[Array], Array]) -> None:
+    w, x = draw(MODEL, "float64"), layout(draw((20, MODEL[1]), "float64", seed=1))
     assert_right(w, x, LinearPredictor(w).predict(x))
 
 
-def test_nan_and_infinity_by_tiles(recwarn: pytest.WarningsRecorder) -> None:
-    w, x = draw(TILED, "float64"), draw((3, TILED[1]), "float64", seed=1)
+@pytest.mark.usefixtures("computed")
+def test_nan_and_infinity(recwarn: pytest.WarningsRecorder) -> None:
+    w, x = draw(MODEL, "float64"), draw((3, MODEL[1]), "float64", seed=1)
     x[1, 7] = np.nan
     x[2, 70_000] = np.inf
     assert LinearPredictor(w).predict(x).tolist() == predict(w, x).tolist()
@@ -213,9 +228,10 @@ def in_new_process(code: str, **environment: str) -> str:
     preamble = f"""
 import os, pickle, sys, threading
 import numpy as np
-from linpredict import LinearPredictor, predict, pool
+from linpredict import LinearPredictor, predict, predictor as module, pool
+module.suits_kernel = lambda *_: True
 rng = np.random.default_rng(0)
-w, x = rng.standard_normal({TILED}), rng.standard_normal((20, {TILED[1]}))
+w, x = rng.standard_normal({MODEL}), rng.standard_normal((20, {MODEL[1]}))
 predictor = LinearPredictor(w)
 labels = predictor.predict(x)
 """
@@ -234,9 +250,8 @@ labels = predictor.predict(x)
 
 def test_scores_do_not_depend_on_the_number_of_threads() -> None:
     code = """
-    from linpredict.predictor import tiled_scores
     import hashlib
-    scores = [hashlib.sha256(tiled_scores(predictor._weights, x)).hexdigest() for _ in range(3)]
+    scores = [hashlib.sha256(predictor._packed.scores(x).tobytes()).hexdigest() for _ in range(3)]
     print(pool.n_threads(), *set(scores))
     """
     one = in_new_process(code, OMP_NUM_THREADS="1").split()
@@ -308,7 +323,7 @@ def test_at_exit() -> None:
     assert in_new_process(code) == "True\n"
 
 
-@pytest.mark.parametrize("shape", [(6, 50), TILED])
+@pytest.mark.parametrize("shape", [(6, 50), MODEL])
 def test_pickle(shape: tuple[int, int], tmp_path: Path) -> None:
     w, x = draw(shape, "float32"), draw((20, shape[1]), "float32", seed=1)
     predictor = LinearPredictor(w, np.arange(len(w)))
@@ -321,7 +336,8 @@ def test_pickle(shape: tuple[int, int], tmp_path: Path) -> None:
     assert in_new_process(code) == "True\n"
 
 
-@pytest.mark.parametrize("shape", [(6, 50), TILED])
+@pytest.mark.parametrize("shape", [(6, 50), MODEL])
+@pytest.mark.usefixtures("computed")
 def test_pickled_buffers_may_begin_anywhere(shape: tuple[int, int]) -> None:
     predictor, x = LinearPredictor(draw(shape, "float64")), draw((20, shape[1]), "float64", seed=1)
     buffers: list[pickle.PickleBuffer] = []
@@ -329,15 +345,14 @@ def test_pickled_buffers_may_begin_anywhere(shape: tuple[int, int]) -> None:
     moved = [memoryview(b"." + bytes(buffer))[1:] for buffer in buffers]
     assert moved
     other = pickle.loads(pickled, buffers=moved)
-    assert all(a.flags.aligned for a in vars(other).values() if isinstance(a, np.ndarray))
     np.testing.assert_array_equal(other.predict(x), predictor.predict(x))
 
 
 @pytest.mark.parametrize(
     ("shape", "n_samples", "layout"),
     [
-        (TILED, 600, lambda x: x),
-        (TILED, 600, lambda x: np.broadcast_to(x[:1].astype("float32"), x.shape)),
+        (MODEL, 600, lambda x: x),
+        (MODEL, 600, lambda x: np.broadcast_to(x[:1].astype("float32"), x.shape)),
         ((1000, 64), 100_000, lambda x: x),
         ((2, 64), 1_000_000, lambda x: x[:, ::-1]),
     ],

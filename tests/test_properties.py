@@ -13,18 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from linpredict import LinearPredictor, predict, predictor
+from linpredict import LinearPredictor, kernel, predict
 
 Array = NDArray[Any]
-
-# Tiles of 8 features and parts of 16 make a model of a few dozen features as ragged as a large one.
-SMALL_TILES: dict[str, Any] = {
-    "MIN_FEATURES": 9,
-    "FEATURES": 8,
-    "PRODUCT": 2**11,
-    "PART": 16,
-    "BLOCK": 16,
-}
 
 SPECIAL = (math.inf, -math.inf, math.nan, 0.0, -0.0, 5e-324, 1e-45, 1.0, -1.0, 1e30, 1e300, -1e300)
 
@@ -137,7 +128,10 @@ def test_predictor(model: tuple[Array, Array, Array | None]) -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(models())
-def test_predictor_in_tiles(model: tuple[Array, Array, Array | None]) -> None:
+def test_predictor_on_the_kernel(model: tuple[Array, Array, Array | None]) -> None:
     w, x, intercept = model
-    with mock.patch.multiple(predictor, **SMALL_TILES), np.errstate(all="ignore"):
+    # Blocks of 16 features make a model of a few dozen as ragged as a large one.
+    small = mock.patch.multiple(kernel, BLOCK=16, FEWEST=16)
+    suits = mock.patch("linpredict.predictor.suits_kernel", return_value=True)
+    with suits, small, np.errstate(all="ignore"):
         assert_right(w, x, intercept, LinearPredictor(w, intercept).predict(x))
