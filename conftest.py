@@ -17,6 +17,7 @@ from benchmarks import predictors
 from benchmarks.baseline import Baseline, BaselineError
 from benchmarks.gate import BUILT, Gate, summary, verdict
 from benchmarks.workload import Workload, available_memory
+from linpredict.kernel import kernel
 from linpredict.machine import usable_cores
 
 BLAS = pytest.StashKey[dict[str, Any]]()
@@ -131,6 +132,15 @@ def pytest_configure(config: pytest.Config) -> None:
         refuse_with_baseline(config)
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what computes: the predictor's kernel or why there is none, and NumPy's BLAS."""
+    blas = config.stash[BLAS]
+    return [
+        f"linpredict: kernel: {kernel(np.dtype(config.getoption('dtype')))}; "
+        f"BLAS: {blas['name']} {blas['version']}, kernels: {blas.get('architecture')}"
+    ]
+
+
 def refuse_with_baseline(config: pytest.Config) -> None:
     """Refuse options with which nothing would be compared."""
     for option in ("codspeed", "numprocesses", "benchmark_skip", "benchmark_disable"):
@@ -209,6 +219,7 @@ def pytest_benchmark_update_machine_info(
     machine_info["blas"] = config.stash[BLAS]
     machine_info["numpy_version"] = np.__version__
     machine_info["usable_cores"] = usable_cores()
+    machine_info["kernel"] = str(kernel(np.dtype(config.getoption("dtype"))))
     for key in ("hz_actual", "hz_actual_friendly"):
         machine_info["cpu"].pop(key, None)
 

@@ -134,7 +134,7 @@ class Packed:
             w[b] = lines.reshape(n_panels, classes, block).swapaxes(1, 2)
 
         in_parallel(pack, range(n_blocks))
-        self.max_samples = max(1, SCRATCH // (self._n_ranges * n_panels * LINE))
+        self.max_samples = max(1, SCRATCH // max(1, self._n_ranges * n_panels * LINE))
 
     def coef(self) -> Array:
         """Return the weights (n_classes, n_features)."""

@@ -95,7 +95,7 @@ class LinearPredictor:
         self._intercept = None if intercept is None else as_intercept(intercept, coef).copy()
         self._dtype = dtype = np.result_type(coef, np.float32)
         self._packed: Packed | None = None
-        if suits_kernel(*coef.shape, dtype) and (compiled := kernel(dtype)).scores:
+        if suits_kernel(*self._shape, dtype) and (compiled := kernel(dtype)).scores:
             self._packed = Packed(coef.astype(dtype, copy=False), compiled)
             self._max_samples = self._packed.max_samples
         else:
@@ -143,7 +143,7 @@ class LinearPredictor:
         # Pieces, so that scores, and examples that must be copied, take little memory.
         step = self._max_samples
         if not (self._packed.reads(x) if self._packed else fits_blas(x, self._dtype)):
-            step = min(step, SCRATCH // (x.shape[1] * self._dtype.itemsize) + 1)
+            step = min(step, SCRATCH // max(1, x.shape[1] * self._dtype.itemsize) + 1)
         pieces = [x[start : start + step] for start in range(0, n_samples, step)]
         return np.concatenate([self._labels(piece, len(piece)) for piece in pieces])
 

@@ -1,0 +1,166 @@
+"""What can go wrong with a compiler and what it makes; a program goes on with BLAS."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linpredict.compiler import find_compiler
+
+ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is for Linux")
+
+CODE = """
+import numpy as np
+from linpredict import LinearPredictor, predict, kernel, predictor, compiler
+predictor.suits_kernel = lambda *_: True
+compiler.PATIENCE = 2
+w, x = np.random.default_rng(0).standard_normal((2, 40, 100))
+assert (LinearPredictor(w).predict(x) == predict(w, x)).all()
+print(kernel.kernel(w.dtype))
+"""
+
+
+def run(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in ("CC", "LINPREDICT_KERNEL")}
+    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), **variables}
+    return subprocess.run(
+        [sys.executable, "-c", CODE], cwd=ROOT, env=environment, capture_output=True, text=True,
+        check=True, timeout=60,
+    )  # fmt: skip
+
+
+def kept(home: Path) -> list[Path]:
+    return sorted((home / "cache" / "linpredict").iterdir())
+
+
+def is_kernel(done: subprocess.CompletedProcess[str]) -> bool:
+    return "-bit vectors" in done.stdout and not done.stderr
+
+
+def script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_kept_and_found_again(tmp_path: Path) -> None:
+    assert is_kernel(run(tmp_path))
+    (file,) = kept(tmp_path)
+    before = file.stat()
+    assert is_kernel(run(tmp_path))
+    assert [path.stat() for path in kept(tmp_path)] == [before] or len(kept(tmp_path)) == 1
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_another_compiler_or_flag_makes_another_file(tmp_path: Path) -> None:
+    run(tmp_path)
+    (compiler,) = find_compiler()
+    assert is_kernel(run(tmp_path, CC=script(tmp_path / "mine", f'exec {compiler} "$@"')))
+    assert is_kernel(run(tmp_path, LINPREDICT_CFLAGS="-O1"))
+    assert len(kept(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000])
+def test_a_file_that_is_cut_off_is_made_again(tmp_path: Path, size: int) -> None:
+    run(tmp_path)
+    (file,) = kept(tmp_path)
+    content = file.read_bytes()
+    file.write_bytes(content[:size])
+    assert is_kernel(run(tmp_path))
+    assert len(file.read_bytes()) == len(content)
+
+
+def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
+    run(tmp_path)
+    (file,) = kept(tmp_path)
+    file.write_bytes(b"not ours")
+    file.parent.chmod(0o777)
+    assert is_kernel(run(tmp_path))
+    assert file.read_bytes() == b"not ours"
+
+
+def test_a_file_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
+    run(tmp_path)
+    (file,) = kept(tmp_path)
+    file.chmod(0o666)
+    assert is_kernel(run(tmp_path))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_without_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    assert is_kernel(run(tmp_path))
+
+
+def test_processes_that_compile_at_once(tmp_path: Path) -> None:
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", CODE]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert "-bit vectors" in process.communicate(timeout=60)[0]
+        assert process.returncode == 0
+    assert len(kept(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("echo 'error: no luck' >&2; exit 3", "failed with status 3: error: no luck"),
+        ("exit 0", "cannot be used"),
+        ('while [ "$1" != -o ]; do shift; done; echo nothing > "$2"', "cannot be used"),
+        ("sleep 100 & sleep 100", "took more than 2 s"),
+    ],
+)
+def test_bad_compiler(tmp_path: Path, text: str, reason: str) -> None:
+    done = run(tmp_path, CC=script(tmp_path / "bad", text))
+    assert done.stdout.startswith("none: ")
+    assert reason in done.stdout
+    assert done.stderr.count("RuntimeWarning: linpredict uses BLAS in place of its kernel: ") == 1
+
+
+def test_wrong_scores(tmp_path: Path) -> None:
+    done = run(tmp_path, LINPREDICT_CFLAGS="-DMULTIPLY_BY=2")
+    assert is_kernel(done)  # a flag that does nothing
+    compiler = find_compiler()[0]
+    wrong = script(
+        tmp_path / "wrong",
+        f'for a; do case $a in *.c) sed "s/+= sum/-= sum/" $a > {tmp_path}/kernel.c;; esac; done\n'
+        f'{compiler} -x c {tmp_path}/kernel.c $(echo "$@" | sed "s/ [^ ]*kernel.c / /")',
+    )
+    done = run(tmp_path, CC=wrong)
+    assert "computes wrong scores" in done.stdout
+    assert done.stderr.count("RuntimeWarning") == 1
+
+
+def test_off_and_without_a_compiler(tmp_path: Path) -> None:
+    done = run(tmp_path, LINPREDICT_KERNEL="off")
+    assert (done.stdout, done.stderr) == ("none: LINPREDICT_KERNEL=off is set\n", "")
+    code = "import importlib.util, shutil, sys; sys.modules['ziglang'] = None; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + CODE.lstrip()], cwd=ROOT, capture_output=True, text=True,
+        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},
+    )  # fmt: skip
+    if "ziglang" not in done.stdout:
+        assert done.stdout.startswith("none: no C compiler: ")
+        assert done.stderr == ""
+
+
+def test_scores_do_not_depend_on_the_batch() -> None:
+    from linpredict.kernel import Packed, kernel
+
+    compiled = kernel(np.dtype("float64"))
+    if compiled.scores is None:
+        pytest.skip("there is no kernel")
+    w = np.random.default_rng(0).standard_normal((40, 5003))
+    x = np.random.default_rng(1).standard_normal((30, 5003))
+    scores = Packed(w, compiled).scores(x)
+    for n in range(1, 30):
+        assert (Packed(w, compiled).scores(x[:n]) == scores[:n]).all()
