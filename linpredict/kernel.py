@@ -91,7 +91,7 @@ def load(dtype: np.dtype[Any]) -> Kernel:
         raise CompilerError(f"what was compiled lacks a part: {error}") from error
     scores.restype = None
     pointer, number = ctypes.c_void_p, ctypes.c_int64
-    scores.argtypes = [pointer, number, number, pointer, *[number] * 4, pointer, pointer]
+    scores.argtypes = [pointer, number, number, pointer, *[number] * 5, pointer, pointer]
     return Kernel(scores, name, bits)
 
 
@@ -156,16 +156,16 @@ class Packed:
         n_samples = len(x)
         _, n_panels, block, classes = w.shape
         sums = empty_lines((self._n_ranges, n_samples, n_panels * classes), w.dtype)
-        taken = np.zeros(1, np.int64)
+        taken = np.zeros(1 + self._n_ranges, np.int64)
         stride = x.strides[0] // x.itemsize
         model, of_samples = (w.ctypes.data, n_panels, block), (x.ctypes.data, stride, n_samples)
-        of_ranges = (self._n_features, self._n_ranges, taken.ctypes.data, sums.ctypes.data)
+        threads = n_threads() if n_samples * w.size > ALONE else 1
+        of_ranges = (self._n_features, self._n_ranges, threads, taken.ctypes.data)
 
         def take_ranges(_: int) -> None:
-            self._kernel.scores(*model, *of_samples, *of_ranges)
+            self._kernel.scores(*model, *of_samples, *of_ranges, sums.ctypes.data)
 
-        n_multiplications = n_samples * w.size
-        in_parallel(take_ranges, range(n_threads() if n_multiplications > ALONE else 1))
+        in_parallel(take_ranges, range(threads))
         with np.errstate(over="ignore", invalid="ignore"):  # BLAS does not warn, either
             scores: Array = sums.sum(axis=0)
         return scores[:, : self._n_classes]
