@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info
 from benchmarks import predictors
 from benchmarks.baseline import Baseline, BaselineError
 from benchmarks.gate import BUILT, Gate, summary, verdict
+from benchmarks.limit import LIMIT
 from benchmarks.workload import Workload, available_memory
 from linpredict.kernel import kernel
 from linpredict.machine import usable_cores
@@ -241,11 +242,15 @@ def blas_info() -> dict[str, Any]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None]:
-    """Keep the file that ``--benchmark-json`` replaces, unless a whole run takes its place.
+    """Add the limits to what is saved, and keep the file of an earlier run unless one replaces it.
 
     pytest-benchmark would write over it, also with the few cases of an interrupted run.
     """
-    path: Path | None = session.config.getoption("benchmark_json", None)
+    config = session.config
+    for info in config.stash[RESULTS]:  # only now is it known what the machine can do
+        info["latency_floor"] = config.stash[LIMIT].seconds(info["batch_size"])
+        info["latency_floor_name"] = config.stash[LIMIT].name
+    path: Path | None = config.getoption("benchmark_json", None)
     if path is None or not path.is_file() or "PYTEST_XDIST_WORKER" in os.environ:
         path = None
     saved = False
@@ -308,7 +313,8 @@ def pytest_terminal_summary(
 
 def latency_table(names: list[str], results: list[dict[str, Any]]) -> list[list[str]]:
     """Return a table of the cases, its heads first."""
-    heads = ["predictor", "batch size", "median (ms)", "p99 (ms)", "predictions/s", "of limit"]
+    of = f"of {results[0]['latency_floor_name']}"
+    heads = ["predictor", "batch size", "median (ms)", "p99 (ms)", "predictions/s", of]
     return [heads] + [
         [
             name,

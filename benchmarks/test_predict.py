@@ -24,7 +24,7 @@ import linpredict
 from benchmarks import predictors
 from benchmarks.baseline import BaselineError, described
 from benchmarks.gate import Gate, slower
-from benchmarks.limit import Limit
+from benchmarks.limit import LIMIT, Limit
 from benchmarks.peers import PEERS, Predict, UnavailableError
 from benchmarks.predictors import PACKAGE, WrongLabelsError
 from benchmarks.workload import Workload
@@ -108,9 +108,10 @@ def make(data: Data, gate: Gate | None) -> Callable[[str], tuple[list[Predict], 
 
 
 @pytest.fixture(scope="session")
-def limit(data: Data) -> Limit:
+def limit(data: Data, pytestconfig: pytest.Config) -> Limit:
     """Return what measures the least possible latency next to each case."""
-    return Limit(data.coef, data.x)
+    pytestconfig.stash[LIMIT] = Limit(data.coef, data.x)
+    return pytestconfig.stash[LIMIT]
 
 
 def test_predict(
@@ -158,7 +159,7 @@ def test_predict(
                 pytest.ExitCode.USAGE_ERROR,
             )
     else:
-        read_seconds = limit.read_seconds(batch_size)
+        limit.measure(batch_size)
         time.sleep(REST)
     try:
         seconds = warm_up(current[0], data, starts)
@@ -183,8 +184,8 @@ def test_predict(
         info |= figures(batch_size, stats["data"])
         if not baseline:
             time.sleep(REST)
-            read_seconds += limit.read_seconds(batch_size)
-            info["latency_floor"] = limit.latency_floor(batch_size, read_seconds)
+            limit.measure(batch_size)
+            limit.reached(batch_size, min(stats["data"]))
             results.append(info)
     if gate and predictor in PACKAGE:
         gate.results.append(info)

@@ -57,7 +57,7 @@ def library(source: Path, *flags: str) -> ctypes.CDLL:
     source : Path
         The C file.
     *flags : str
-        For the compiler, beside `FLAGS` and before those in ``LINPREDICT_CFLAGS``.
+        For the compiler, after `FLAGS`.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def library(source: Path, *flags: str) -> ctypes.CDLL:
     if sys.platform != "linux":
         raise NoCompilerError(f"the kernel is for Linux, this is {platform.system()}")
     compiler = find_compiler()
-    command = [*compiler, *FLAGS, *flags, *shlex.split(os.environ.get("LINPREDICT_CFLAGS", ""))]
+    command = [*compiler, *FLAGS, *flags]
     try:
         name = f"{source.stem}-{key(source, command)}.so"
         folder = cache_folder()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import shlex
 import warnings
 from functools import cache
 from pathlib import Path
@@ -81,7 +82,8 @@ def kernel(dtype: np.dtype[Any]) -> Kernel:
 def load(dtype: np.dtype[Any]) -> Kernel:
     """Compile or find the kernel, and load it."""
     real = {"float32": "float", "float64": "double"}[dtype.name]
-    compiled = library(Path(__file__).with_name("kernel.c"), f"-DREAL={real}")
+    flags = shlex.split(os.environ.get("LINPREDICT_CFLAGS", ""))
+    compiled = library(Path(__file__).with_name("kernel.c"), f"-DREAL={real}", *flags)
     try:
         scores = compiled.scores
         compiler = ctypes.c_char * 200
