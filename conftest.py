@@ -9,17 +9,13 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
-from benchmarks import predictors
+from benchmarks import environment, predictors
 from benchmarks.baseline import Baseline, BaselineError
 from benchmarks.gate import BUILT, Gate, summary, verdict
 from benchmarks.limit import LIMIT
 from benchmarks.workload import Workload, available_memory
-from linpredict.kernel import kernel
-from linpredict.machine import usable_cores
 
 BLAS = pytest.StashKey[dict[str, Any]]()
 GATE = pytest.StashKey[Gate]()
@@ -110,7 +106,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Check what argparse cannot."""
     # NumPy's BLAS is the only one loaded before the predictors are made.
-    config.stash[BLAS] = blas_info()
+    config.stash[BLAS] = environment.blas_info()
     config.stash[RESULTS] = []
     names = config.option.predictor = list(
         dict.fromkeys(config.getoption("predictor") or ("formula", "packed"))
@@ -134,12 +130,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what computes: the predictor's kernel or why there is none, and NumPy's BLAS."""
-    blas = config.stash[BLAS]
-    return [
-        f"linpredict: kernel: {kernel(np.dtype(config.getoption('dtype')))}; "
-        f"BLAS: {blas['name']} {blas['version']}, kernels: {blas.get('architecture')}"
-    ]
+    """Say what the run runs on."""
+    return environment.header(config.stash[BLAS], config.getoption("dtype"))
 
 
 def refuse_with_baseline(config: pytest.Config) -> None:
@@ -217,27 +209,9 @@ def pytest_benchmark_update_machine_info(
     config: pytest.Config, machine_info: dict[str, Any]
 ) -> None:
     """Add what decides speed, and drop the clock rate of the moment: it differs in each run."""
-    machine_info["blas"] = config.stash[BLAS]
-    machine_info["numpy_version"] = np.__version__
-    machine_info["usable_cores"] = usable_cores()
-    machine_info["kernel"] = str(kernel(np.dtype(config.getoption("dtype"))))
+    machine_info |= environment.machine_info(config.stash[BLAS], config.getoption("dtype"))
     for key in ("hz_actual", "hz_actual_friendly"):
         machine_info["cpu"].pop(key, None)
-
-
-def blas_info() -> dict[str, Any]:
-    """Describe NumPy's BLAS library: its name, version, threads and kernels."""
-    for library in threadpool_info():
-        if library["user_api"] == "blas":
-            return {
-                "name": library["internal_api"],
-                "version": library["version"],
-                "threads": library["num_threads"],
-                "architecture": library.get("architecture"),
-            }
-    # threadpoolctl does not know this one, Apple's Accelerate for example.
-    built_with = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return {"name": built_with["name"], "version": built_with["version"]}
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -296,6 +270,8 @@ def pytest_terminal_summary(
         terminalreporter.section(f"latency and throughput, {workload}")
         for line in aligned(latency_table(config.getoption("predictor"), results)):
             terminalreporter.line(line)
+        if hint := environment.hint(config.stash[BLAS]):
+            terminalreporter.line(hint)
     gate = config.stash.get(GATE, None)
     if gate and gate.results:
         terminalreporter.section(f"gate, {workload}")

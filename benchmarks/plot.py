@@ -29,6 +29,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import (
     EngFormatter,
     FixedLocator,
@@ -40,9 +41,11 @@ from matplotlib.ticker import (
 from matplotlib.transforms import Bbox
 
 # Okabe and Ito's colours, told apart by the colour-blind ("Color Universal Design", 2008), less
-# the yellow, too pale for lines. Seven colours, eight markers: 56 lines before a pair recurs.
+# the yellow, too pale for lines. Seven colours, eight markers: 56 predictors before a pair recurs.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = "osD^vP*X"
+# Runs of a predictor: solid, dashed, dotted, dash-dotted, short dashes.
+LINE_STYLES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (2.5, 2.5)))
 LIMIT: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
 
 STYLE: dict[Any, Any] = {
@@ -72,6 +75,7 @@ class Case:
     q3: float
     p95: float | None = None
     floor: float | None = None
+    floor_name: str = "NumPy's best"  # "limit" where it was measured in C
 
     @property
     def throughput(self) -> float:
@@ -86,7 +90,7 @@ class Line:
     predictor: str
     workload: str
     cases: tuple[Case, ...]
-    baseline: bool = False
+    baseline: str = ""  # the commit compared with, if it is that one's line
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,20 @@ class Run:
     path: Path
     commit: str
     time: datetime
-    machine: str
+    machine: tuple[
+        str, ...
+    ]  # what may differ: its name, CPU, BLAS kernels, NumPy, kernel, variables
     lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line as it is drawn: its predictor gives it colour and marker, its run the line style."""
+
+    line: Line
+    label: str
+    run: str
+    style: dict[str, Any]
 
 
 Labelled = list[tuple[str, Line]]
@@ -122,7 +138,7 @@ def read_run(path: Path) -> Run:
     if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
         raise UnusableRunError("is JSON, but not of pytest-benchmark: it has no list 'benchmarks'")
 
-    lines: dict[tuple[str, str, bool], dict[int, Case]] = {}
+    lines: dict[tuple[str, str, str], dict[int, Case]] = {}
     for benchmark in content["benchmarks"]:
         info = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
         if not isinstance(info, dict) or "predictor" not in info:
@@ -135,7 +151,7 @@ def read_run(path: Path) -> Run:
             f"{n_classes:,} classes × {n_features:,} features × {n_samples:,} samples, "
             f"{field(info, 'dtype', str)}"
         )
-        line = lines.setdefault((predictor, workload, False), {})
+        line = lines.setdefault((predictor, workload, ""), {})
         batch_size = field(info, "batch_size", int)
         if batch_size in line:
             raise UnusableRunError(f"has {predictor}, batch size {batch_size}, more than once")
@@ -146,16 +162,17 @@ def read_run(path: Path) -> Run:
         p95, floor = (
             field(info, name, float) if name in info else None for name in ("p95", "latency_floor")
         )
-        line[batch_size] = Case(batch_size, median, q1, q3, p95, floor)
+        floor_name = str(info.get("latency_floor_name", Case.floor_name))
+        line[batch_size] = Case(batch_size, median, q1, q3, p95, floor, floor_name)
         if "gate" in info:  # both by the pairs: pytest-benchmark also timed what collects these
             gate = field(info, "gate", dict)
-            name = f"{predictor}, baseline {short(field(gate, 'commit', str))}"
-            older = lines.setdefault((name, workload, True), {})
+            commit = short(field(gate, "commit", str))
+            older = lines.setdefault((predictor, workload, commit), {})
             line[batch_size], older[batch_size] = pairs(gate, batch_size)
     if not lines:
         raise UnusableRunError("has no case of this suite: save a run of pytest benchmarks/")
 
-    commit = field(content, "commit_info", dict)
+    commit_info = field(content, "commit_info", dict)
     machine = field(content, "machine_info", dict)
     try:
         time = datetime.fromisoformat(field(content, "datetime", str))
@@ -163,13 +180,35 @@ def read_run(path: Path) -> Run:
         raise UnusableRunError(f"has no valid 'datetime': {error}") from error
     return Run(
         path=path,
-        commit=short(field(commit, "id", str)) + "+" * bool(commit.get("dirty")),
+        commit=short(field(commit_info, "id", str)) + "+" * bool(commit_info.get("dirty")),
         time=time if time.tzinfo else time.replace(tzinfo=UTC),
-        machine=str(machine.get("node", "unknown machine")),
+        machine=described(machine),
         lines=tuple(
-            Line(predictor, workload, tuple(cases[size] for size in sorted(cases)), is_baseline)
-            for (predictor, workload, is_baseline), cases in lines.items()
+            Line(predictor, workload, tuple(cases[size] for size in sorted(cases)), baseline)
+            for (predictor, workload, baseline), cases in lines.items()
         ),
+    )
+
+
+def described(machine: dict[str, Any]) -> tuple[str, ...]:
+    """Say what a run ran on, as far as its file does."""
+
+    def part(name: str, key: str) -> str:
+        section = machine.get(name)
+        return str(section.get(key) or "") if isinstance(section, dict) else ""
+
+    environment = machine.get("environment")
+    variables = environment.items() if isinstance(environment, dict) else ()
+    blas, numpy, kernel = (
+        part("blas", "architecture"), machine.get("numpy_version"), machine.get("kernel")
+    )  # fmt: skip
+    return (
+        str(machine.get("node", "unknown machine")),
+        part("cpu", "brand_raw"),
+        f"BLAS for {blas}" if blas else "",
+        f"NumPy {numpy}" if numpy else "",
+        f"kernel {kernel}" if kernel else "",
+        " ".join(f"{name}={value}" for name, value in variables),
     )
 
 
@@ -211,60 +250,77 @@ def field(record: dict[str, Any], name: str, kind: type[Any]) -> Any:
     return value
 
 
-def labelled(runs: list[Run]) -> Labelled:
-    """Return the lines of all runs, each with a label that tells it from every other."""
+def curves(runs: list[Run]) -> list[Curve]:
+    """Return the lines of all runs, each with a style and a label that tell it from every other."""
     names = run_names(runs)
-    return [
-        (
-            # matplotlib leaves what starts with an underscore out of the legend.
-            (" " if line.predictor.startswith("_") else "")
-            + line.predictor
-            + (f" @ {names[run.path]}" if len(runs) > 1 else "")
-            + where(run, line, runs),
-            line,
-        )
-        for run in runs
-        for line in run.lines
-    ]
+    workloads = {line.workload for run in runs for line in run.lines}
+    predictors: dict[str, dict[str, Any]] = {}
+    colors_and_markers = styles()
+    line_styles: dict[str, dict[str, Any]] = {}
+    drawn = []
+    for run in runs:
+        for line in run.lines:
+            parts = (
+                names[run.path] if len(runs) > 1 else "",
+                line.workload if len(workloads) > 1 else "",
+                f"baseline {line.baseline}" if line.baseline else "",
+            )
+            name = ", ".join(filter(None, parts))
+            label = line.predictor + (" @ " if len(runs) > 1 else ", ") * bool(name) + name
+            style = predictors.get(line.predictor) or next(colors_and_markers)
+            predictors[line.predictor] = style
+            if name not in line_styles:
+                repeats, i = divmod(len(line_styles), len(LINE_STYLES))
+                hollow = {"markerfacecolor": "white"} if repeats % 2 else {}
+                line_styles[name] = {"linestyle": LINE_STYLES[i], **hollow}
+            drawn.append(Curve(line, label, name, style | line_styles[name]))
+    return drawn
 
 
 def limits(runs: list[Run]) -> Labelled:
     """Return a line for the least possible latency of each workload and machine."""
+    workloads = {line.workload for run in runs for line in run.lines}
+    machines = {run.machine[:2] for run in runs}
     floors: dict[str, tuple[str, dict[int, float]]] = {}
     for run in runs:
         for line in run.lines:
-            label = "limit: reading memory or arithmetic" + where(run, line, runs)
-            _, floor = floors.setdefault(label, (line.workload, {}))
             for case in line.cases:
-                if case.floor:
-                    floor[case.batch_size] = min(case.floor, floor.get(case.batch_size, math.inf))
+                if not case.floor:
+                    continue
+                parts = (
+                    f"{case.floor_name}: reading memory or arithmetic",
+                    line.workload if len(workloads) > 1 else "",
+                    run.machine[0] if len(machines) > 1 else "",
+                )
+                label = ", ".join(filter(None, parts))
+                _, floor = floors.setdefault(label, (line.workload, {}))
+                floor[case.batch_size] = min(case.floor, floor.get(case.batch_size, math.inf))
     return [
         (label, Line("", workload, tuple(Case(size, t, t, t) for size, t in sorted(floor.items()))))
         for label, (workload, floor) in floors.items()
-        if floor
     ]
 
 
-def where(run: Run, line: Line, runs: list[Run]) -> str:
-    """Name a line's workload and machine as far as the runs differ in them."""
-    workloads = {line.workload for run in runs for line in run.lines}
-    machines = {run.machine for run in runs}
-    return (f", {line.workload}" if len(workloads) > 1 else "") + (
-        f", {run.machine}" if len(machines) > 1 else ""
-    )
-
-
 def run_names(runs: list[Run]) -> dict[Path, str]:
-    """Name each run by its commit, and by its file too where runs share a commit."""
-    count = Counter(run.commit for run in runs)
-    return {
-        run.path: run.commit if count[run.commit] == 1 else f"{run.commit} ({run.path.stem})"
+    """Name each run by its commit and by what differs between the machines, else by its file."""
+    differs = [len(set(values)) > 1 for values in zip(*(run.machine for run in runs), strict=True)]
+    names = {
+        run.path: ", ".join(
+            [
+                run.commit,
+                *(part for part, d in zip(run.machine, differs, strict=True) if d and part),
+            ]
+        )
         for run in runs
+    }
+    count = Counter(names.values())
+    return {
+        path: name if count[name] == 1 else f"{name} ({path.stem})" for path, name in names.items()
     }
 
 
 def styles() -> Iterator[dict[str, Any]]:
-    """Yield a colour and a marker for each line."""
+    """Yield a colour and a marker for each predictor."""
     for color, marker in zip(cycle(COLORS), cycle(MARKERS), strict=False):
         yield {"color": color, "marker": marker}
 
@@ -276,7 +332,7 @@ def new_axes(title: str, xlabel: str, ylabel: str) -> Axes:
     return axes
 
 
-def draw_latency(lines: Labelled, limits: Labelled, budget: float | None) -> Figure:
+def draw_latency(curves: list[Curve], limits: Labelled, budget: float | None) -> Figure:
     """Draw latency against batch size."""
     return draw_against_batch_size(
         new_axes(
@@ -284,14 +340,14 @@ def draw_latency(lines: Labelled, limits: Labelled, budget: float | None) -> Fig
             "batch size",
             "latency (seconds before first prediction)",
         ),
-        lines,
+        curves,
         limits,
         budget,
         lambda batch_size, latency: latency,
     )
 
 
-def draw_throughput(lines: Labelled, limits: Labelled, budget: float | None) -> Figure:
+def draw_throughput(curves: list[Curve], limits: Labelled, budget: float | None) -> Figure:
     """Draw throughput against batch size."""
     return draw_against_batch_size(
         new_axes(
@@ -299,7 +355,7 @@ def draw_throughput(lines: Labelled, limits: Labelled, budget: float | None) -> 
             "batch size",
             "throughput (predictions/second)",
         ),
-        lines,
+        curves,
         limits,
         budget,
         lambda batch_size, latency: batch_size / latency,
@@ -308,25 +364,26 @@ def draw_throughput(lines: Labelled, limits: Labelled, budget: float | None) -> 
 
 def draw_against_batch_size(
     axes: Axes,
-    lines: Labelled,
+    curves: list[Curve],
     limits: Labelled,
     budget: float | None,
     value: Callable[[int, float], float],
 ) -> Figure:
     """Draw the median of each batch size as a line, and its quartiles as a band."""
-    for (label, line), style in zip(lines, styles(), strict=False):
-        sizes = [case.batch_size for case in line.cases]
+    for curve in curves:
+        cases = curve.line.cases
+        sizes = [case.batch_size for case in cases]
         q1, median, q3 = (
-            [value(case.batch_size, getattr(case, name)) for case in line.cases]
+            [value(case.batch_size, getattr(case, name)) for case in cases]
             for name in ("q1", "median", "q3")
         )
-        axes.plot(sizes, median, label=label, **style)
-        axes.fill_between(sizes, q1, q3, color=style["color"], alpha=0.2, linewidth=0)
+        axes.plot(sizes, median, **curve.style)
+        axes.fill_between(sizes, q1, q3, color=curve.style["color"], alpha=0.2, linewidth=0)
     for label, line in limits:
         sizes = [case.batch_size for case in line.cases]
         floors = [value(case.batch_size, case.median) for case in line.cases]
         axes.plot(sizes, floors, label=label, **LIMIT)
-    sizes = sorted({case.batch_size for _, line in lines for case in line.cases})
+    sizes = sorted({case.batch_size for curve in curves for case in curve.line.cases})
     if budget:
         axes.autoscale(False)  # in the plot of throughput the budget is a steep line
         axes.plot(sizes, [value(size, budget) for size in sizes], **budget_style(budget))
@@ -334,38 +391,39 @@ def draw_against_batch_size(
     axes.xaxis.set_major_locator(FixedLocator(sizes[:: -(-len(sizes) // 16)]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
-    return finished(axes, lines)
+    return finished(axes, curves)
 
 
-def draw_tradeoff(lines: Labelled, limits: Labelled, budget: float | None) -> Figure:
+def draw_tradeoff(curves: list[Curve], limits: Labelled, budget: float | None) -> Figure:
     """Draw throughput against latency, with the batch sizes at the points."""
     axes = new_axes(
         "Throughput against Latency",
         "latency (seconds before first prediction)",
         "throughput (predictions/second)",
     )
-    for (label, line), style in zip(lines, styles(), strict=False):
-        latency = [case.median for case in line.cases]
-        axes.plot(latency, [case.throughput for case in line.cases], label=label, **style)
+    for curve in curves:
+        cases = curve.line.cases
+        latency = [case.median for case in cases]
+        axes.plot(latency, [case.throughput for case in cases], **curve.style)
     for label, line in limits:
         latency = [case.median for case in line.cases]
         axes.plot(latency, [case.throughput for case in line.cases], label=label, **LIMIT)
     if budget:
         axes.axvline(budget, **budget_style(budget))
-    figure = finished(axes, lines)
-    write_batch_sizes(axes, lines)
+    figure = finished(axes, curves)
+    write_batch_sizes(axes, curves)
     return figure
 
 
-def write_batch_sizes(axes: Axes, lines: Labelled) -> None:
+def write_batch_sizes(axes: Axes, curves: list[Curve]) -> None:
     """Write each point's batch size beside it; where it is crowded, some go without."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # the layout settles where the points are
     points = [
-        (case, style["color"], axes.transData.transform((case.median, case.throughput)))
-        for (_, line), style in zip(lines, styles(), strict=False)
-        for case in line.cases
+        (case, curve.style["color"], axes.transData.transform((case.median, case.throughput)))
+        for curve in curves
+        for case in curve.line.cases
     ]
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for _, _, (x, y) in points]
     for case, color, _ in points:
@@ -387,19 +445,22 @@ def write_batch_sizes(axes: Axes, lines: Labelled) -> None:
             text.remove()
 
 
-def draw_history(runs: list[Run]) -> Figure:
-    """Draw the throughput of each batch size over the runs, a panel for each predictor."""
+def draw_history(runs: list[Run]) -> Figure | None:
+    """Draw throughput over the runs, a panel for each predictor that two runs or more have."""
     runs = sorted(runs, key=lambda run: run.time)
     names = run_names(runs)
     lines = [line for run in runs for line in run.lines if not line.baseline]
-    keys = sorted({(line.predictor, line.workload) for line in lines})
+    count = Counter((line.predictor, line.workload) for line in lines)
+    keys = sorted(key for key, n_runs in count.items() if n_runs > 1)
+    if not keys:
+        return None
     figure = Figure(figsize=(9, 1 + 3.5 * len(keys)), layout="constrained")
     panels = figure.subplots(len(keys), sharex=True, squeeze=False)[:, 0]
     for axes, (predictor, workload) in zip(panels, keys, strict=True):
         history: dict[int, list[tuple[int, float]]] = {}
         for position, run in enumerate(runs):
             for line in run.lines:
-                if (line.predictor, line.workload) == (predictor, workload):
+                if (line.predictor, line.workload, line.baseline) == (predictor, workload, ""):
                     for case in line.cases:
                         history.setdefault(case.batch_size, []).append((position, case.throughput))
         for (batch_size, points), style in zip(
@@ -414,7 +475,10 @@ def draw_history(runs: list[Run]) -> Figure:
         value_ticks(axes.yaxis)
         axes.legend(title="batch size", loc="center left", bbox_to_anchor=(1, 0.5))
     panels[-1].set_xticks(
-        range(len(runs)), [names[run.path] for run in runs], rotation=30, ha="right"
+        range(len(runs)),
+        [textwrap.fill(names[run.path], 34) for run in runs],
+        rotation=30,
+        ha="right",
     )
     panels[-1].set_xlabel("run, by time")
     return figure
@@ -434,14 +498,33 @@ def value_ticks(axis: Axis, unit: str = "") -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def finished(axes: Axes, lines: Labelled) -> Figure:
+def finished(axes: Axes, curves: list[Curve]) -> Figure:
     """Format the values at the axes, add the legend and return the figure."""
     for name, axis in (("xlabel", axes.xaxis), ("ylabel", axes.yaxis)):
         if "batch size" not in (label := getattr(axes, f"get_{name}")()):
             value_ticks(axis, "s" if "seconds" in label else "")
-    workloads = {line.workload for _, line in lines}
+    predictors = {curve.line.predictor: curve.style for curve in reversed(curves)}
+    runs = {curve.run: curve.style for curve in reversed(curves) if curve.run or len(curves) > 1}
+    handles: list[Any] = [
+        # matplotlib leaves what starts with an underscore out of the legend.
+        Line2D([], [], label=" " * name.startswith("_") + name, **style | {"linestyle": "-"})
+        for name, style in reversed(predictors.items())
+    ]
+    if len(runs) > 1:
+        handles += [
+            Line2D([], [], color="0.4", label=textwrap.fill(name or "current", 34),
+                   linestyle=style["linestyle"])
+            for name, style in reversed(runs.items())
+        ]  # fmt: skip
+    for line in axes.get_lines():
+        if not str(line.get_label()).startswith("_"):  # limits, budget
+            line.set_label(textwrap.fill(str(line.get_label()), 38))
+            handles.append(line)
+    workloads = {curve.line.workload for curve in curves}
     title = textwrap.fill(workloads.pop(), 34) if len(workloads) == 1 else None
-    axes.legend(title=title, alignment="left", loc="upper left", bbox_to_anchor=(1, 1))
+    axes.legend(
+        handles=handles, title=title, alignment="left", loc="upper left", bbox_to_anchor=(1, 1)
+    )
     figure = axes.get_figure(root=True)
     assert figure is not None
     return figure
@@ -519,18 +602,18 @@ def main(arguments: list[str] | None = None) -> int:
     if not runs:
         return status
 
-    lines = labelled(runs)
+    drawn = curves(runs)
     if options.latency_budget:
-        for label, line in lines:
-            print(f"{label}: {within_budget(line, options.latency_budget)}")
+        for curve in drawn:
+            print(f"{curve.label}: {within_budget(curve.line, options.latency_budget)}")
     with mpl.rc_context(STYLE):
         figures = {
-            "latency": draw_latency(lines, limits(runs), options.latency_budget),
-            "throughput": draw_throughput(lines, limits(runs), options.latency_budget),
-            "tradeoff": draw_tradeoff(lines, limits(runs), options.latency_budget),
+            "latency": draw_latency(drawn, limits(runs), options.latency_budget),
+            "throughput": draw_throughput(drawn, limits(runs), options.latency_budget),
+            "tradeoff": draw_tradeoff(drawn, limits(runs), options.latency_budget),
         }
-        if len(runs) > 1:
-            figures["history"] = draw_history(runs)
+        if history := draw_history(runs):
+            figures["history"] = history
         try:
             save(figures, options.out, options.format)
         except OSError as error:

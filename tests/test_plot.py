@@ -12,12 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.plot import UnusableRunError, duration, main, read_run
+from benchmarks.plot import Line, Run, UnusableRunError, curves, duration, main, read_run
 
 ROOT = Path(__file__).parents[1]
 
@@ -115,7 +116,8 @@ def test_runs_are_told_apart(tmp_path: Path) -> None:
     assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
     drawn = texts(tmp_path / "latency.svg").splitlines()
     for name in ("abcdef0+", "1234567 (a)", "1234567 (c)"):
-        assert {f"formula @ {name}", f"packed @ {name}"} <= set(drawn)
+        assert drawn.count(name) == 1
+    assert drawn.count("formula") == drawn.count("packed") == 1
     history = texts(tmp_path / "history.svg").splitlines()
     first = [history.index(name) for name in ("1234567 (c)", "1234567 (a)", "abcdef0+")]
     assert first == sorted(first)
@@ -129,9 +131,10 @@ def test_workloads_and_machines_are_told_apart(tmp_path: Path) -> None:
     files = [write(tmp_path / "1.json", run()), write(tmp_path / "2.json", other)]
     assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
     workload = "64 classes × 1,000 features × 1,024 samples"
-    drawn = set(texts(tmp_path / "tradeoff.svg").splitlines())
-    assert f"packed @ 0123456, {workload}, float64, here" in drawn
-    assert f"packed @ fedcba9, {workload}, float32, there" in drawn
+    assert "packed" in texts(tmp_path / "tradeoff.svg").splitlines()
+    legend = " ".join(texts(tmp_path / "tradeoff.svg").splitlines())
+    assert f"0123456, here, {workload}, float64" in legend
+    assert f"fedcba9, there, {workload}, float32" in legend
 
 
 @pytest.mark.parametrize("name", ["$x$", "_hidden", r"\alpha_", "größe", "a:b", "<&>"])
@@ -171,10 +174,75 @@ def test_limit(tmp_path: Path) -> None:
     content = run("fedcba9")
     for benchmark in content["benchmarks"][1:]:
         benchmark["extra_info"]["latency_floor"] = benchmark["stats"]["median"] / 2
+        benchmark["extra_info"]["latency_floor_name"] = "limit"
     files = [without, write(tmp_path / "with.json", content)]
     assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
     for plot in ("latency", "throughput", "tradeoff"):
         assert texts(tmp_path / f"{plot}.svg").splitlines().count(name) == 1
+    for benchmark in content["benchmarks"][1:]:
+        del benchmark["extra_info"]["latency_floor_name"]  # as runs saved it before
+    earlier = write(tmp_path / "earlier.json", content)
+    assert main([str(earlier), "--out", str(tmp_path), "--format", "svg"]) == 0
+    assert name not in texts(tmp_path / "latency.svg")
+    assert "NumPy's best: reading memory or" in texts(tmp_path / "latency.svg")
+
+
+def test_predictors_have_colours_and_runs_line_styles() -> None:
+    older, newer = (
+        Run(Path(name), name, datetime(2026, 1, 1, tzinfo=UTC), ("here",), lines)
+        for name, lines in (
+            ("older", (Line("formula", "w", ()), Line("packed", "w", ()))),
+            (
+                "newer",
+                (Line("packed", "w", ()), Line("torch", "w", ()), Line("packed", "w", (), "c")),
+            ),
+        )
+    )
+    styles = {curve.label: curve.style for curve in curves([older, newer])}
+    both = [
+        styles["packed @ older"],
+        styles["packed @ newer"],
+        styles["packed @ newer, baseline c"],
+    ]
+    assert len({style["color"] for style in both}) == len({style["marker"] for style in both}) == 1
+    assert len({str(style["linestyle"]) for style in both}) == 3
+    assert styles["formula @ older"]["linestyle"] == styles["packed @ older"]["linestyle"]
+    assert len({style["color"] for style in styles.values()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "name"),
+    [
+        ("cpu", {"brand_raw": "EPYC"}, "EPYC"),
+        ("blas", {"architecture": "Haswell"}, "BLAS for Haswell"),
+        ("numpy_version", "2.0.0", "NumPy 2.0.0"),
+        ("kernel", "none: off", "kernel none: off"),
+        ("environment", {"OPENBLAS_CORETYPE": "Haswell"}, "OPENBLAS_CORETYPE=Haswell"),
+    ],
+)
+def test_runs_are_named_by_what_differs(
+    tmp_path: Path, section: str, value: Any, name: str
+) -> None:
+    other = run()
+    other["machine_info"][section] = value
+    files = [write(tmp_path / "1.json", run()), write(tmp_path / "2.json", other)]
+    assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
+    legend = " ".join(texts(tmp_path / "latency.svg").splitlines())
+    assert f"0123456, {name}" in legend
+
+
+def test_history_shows_what_two_runs_have(tmp_path: Path) -> None:
+    other = run("fedcba9", day=2)
+    other["benchmarks"] = [
+        benchmark
+        for benchmark in other["benchmarks"]
+        if benchmark["extra_info"].get("predictor") != "formula"
+    ]
+    files = [write(tmp_path / "1.json", run()), write(tmp_path / "2.json", other)]
+    assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
+    drawn = texts(tmp_path / "history.svg")
+    assert "Runs: packed" in drawn
+    assert "Runs: formula" not in drawn
 
 
 def gated(pairs: Any) -> dict[str, Any]:
@@ -191,7 +259,7 @@ def test_baseline_is_a_line_of_its_own(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for plot in ("latency", "throughput", "tradeoff"):
         legend = texts(tmp_path / f"{plot}.svg").splitlines()
-        for label in ("formula", "packed", "packed, baseline abcdef0"):
+        for label in ("formula", "packed", "current", "baseline abcdef0"):
             assert legend.count(label) == 1
     # Both by the pairs, not by what pytest-benchmark timed.
     assert "packed: no batch size stays within 15 ms" in done.stdout

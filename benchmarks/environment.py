@@ -1,0 +1,84 @@
+"""What a run ran on, as far as it decides speed: for the header, the saved file and a hint."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from linpredict.kernel import kernel
+from linpredict.machine import usable_cores
+
+VARIABLES = (
+    *("OPENBLAS_", "GOTO_", "MKL_", "OMP_", "KMP_", "GOMP_", "BLIS_", "VECLIB_", "NUMEXPR_"),
+    *("NPY_", "LINPREDICT_"),
+)
+# Kernels of OpenBLAS for x86 ("TARGET"s of its build, TargetList.txt), by what a CPU must have.
+AVX512 = ("SkylakeX", "Cooperlake", "Sapphirerapids")
+AVX2 = ("Haswell", "Zen")
+OLDER = (
+    *("Prescott", "Katmai", "Coppermine", "Northwood", "Banias", "Core2", "Penryn", "Dunnington"),
+    *("Nehalem", "Sandybridge", "Atom", "Athlon", "Opteron", "Opteron_SSE3", "Barcelona"),
+    *("Bobcat", "Bulldozer", "Piledriver", "Steamroller", "Excavator", "Nano", "Generic"),
+)
+
+
+def blas_info() -> dict[str, Any]:
+    """Describe NumPy's BLAS library: its name, version, threads and kernels."""
+    for library in threadpool_info():
+        if library["user_api"] == "blas":
+            return {
+                "name": library["internal_api"],
+                "version": library["version"],
+                "threads": library["num_threads"],
+                "architecture": library.get("architecture"),
+            }
+    # threadpoolctl does not know this one, Apple's Accelerate for example.
+    built_with = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return {"name": built_with["name"], "version": built_with["version"]}
+
+
+def variables() -> dict[str, str]:
+    """Return the environment variables that are set and may change speed."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)}
+
+
+def machine_info(blas: dict[str, Any], dtype: str) -> dict[str, Any]:
+    """Return what is saved beside what pytest-benchmark knows of the machine."""
+    return {
+        "blas": blas,
+        "numpy_version": np.__version__,
+        "usable_cores": usable_cores(),
+        "kernel": str(kernel(np.dtype(dtype))),
+        "environment": variables(),
+    }
+
+
+def header(blas: dict[str, Any], dtype: str) -> list[str]:
+    """Say what computes: the kernel or why there is none, NumPy's BLAS, cores, and variables."""
+    cores, n_cpus = usable_cores(), os.cpu_count()
+    chosen = f", kernels: {blas['architecture']}" if blas.get("architecture") else ""
+    lines = [
+        f"linpredict: kernel: {kernel(np.dtype(dtype))}; "
+        f"BLAS: {blas['name']} {blas['version']}{chosen}; cores: {cores} of {n_cpus}"
+    ]
+    if found := variables():
+        lines.append(f"set: {', '.join(f'{name}={value}' for name, value in found.items())}")
+    return lines
+
+
+def hint(blas: dict[str, Any]) -> str | None:
+    """Say where OpenBLAS uses kernels for an older CPU than this one."""
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    has = {*extensions.get("baseline", ()), *extensions.get("found", ())}
+    chosen, variable = blas.get("architecture"), os.environ.get("OPENBLAS_CORETYPE")
+    if chosen in (*AVX2, *OLDER) and has & {"AVX512F", "AVX512_SKX", "X86_V4"}:
+        cpu = "AVX-512"
+    elif chosen in OLDER and has & {"AVX2", "X86_V3"}:
+        cpu = "AVX2"
+    else:
+        return None
+    why = f"OPENBLAS_CORETYPE={variable} is set" if variable else "OPENBLAS_CORETYPE is not set"
+    return f"hint: NumPy's BLAS uses kernels for {chosen}; {why}; this CPU has {cpu}"
