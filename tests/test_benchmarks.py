@@ -84,6 +84,7 @@ def test_saved_figures(tmp_path: Path) -> None:
             "p95": np.quantile(data, 0.95),
             "p99": np.quantile(data, 0.99),
             "latency_floor": info["latency_floor"],
+            "latency_floor_name": info["latency_floor_name"],
         }
         assert info == pytest.approx(expected)
         assert 0 < info["latency_floor"] < 1
