@@ -46,7 +46,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#00
 MARKERS = "osD^vP*X"
 # Runs of a predictor: solid, dashed, dotted, dash-dotted, short dashes.
 LINE_STYLES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (2.5, 2.5)))
-LIMIT: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1}
+LIMIT_DASHES = ((0, (4, 2)), (0, (10, 3)), (0, (2, 4)), (0, (10, 3, 2, 3)))  # one for each machine
 
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -325,6 +325,12 @@ def styles() -> Iterator[dict[str, Any]]:
         yield {"color": color, "marker": marker}
 
 
+def limit_styles() -> Iterator[dict[str, Any]]:
+    """Yield how each machine's limit is drawn."""
+    for dashes in cycle(LIMIT_DASHES):
+        yield {"color": "black", "linestyle": dashes, "linewidth": 1}
+
+
 def new_axes(title: str, xlabel: str, ylabel: str) -> Axes:
     """Return empty log-log axes in a figure of their own."""
     axes = Figure(figsize=(9, 5), layout="constrained").add_subplot()
@@ -379,10 +385,11 @@ def draw_against_batch_size(
         )
         axes.plot(sizes, median, **curve.style)
         axes.fill_between(sizes, q1, q3, color=curve.style["color"], alpha=0.2, linewidth=0)
-    for label, line in limits:
+    for (label, line), style in zip(limits, limit_styles(), strict=False):
         sizes = [case.batch_size for case in line.cases]
         floors = [value(case.batch_size, case.median) for case in line.cases]
-        axes.plot(sizes, floors, label=label, **LIMIT)
+        # A line needs two points.
+        axes.plot(sizes, floors, label=label, marker="_" if len(sizes) == 1 else None, **style)
     sizes = sorted({case.batch_size for curve in curves for case in curve.line.cases})
     if budget:
         axes.autoscale(False)  # in the plot of throughput the budget is a steep line
@@ -405,9 +412,9 @@ def draw_tradeoff(curves: list[Curve], limits: Labelled, budget: float | None) -
         cases = curve.line.cases
         latency = [case.median for case in cases]
         axes.plot(latency, [case.throughput for case in cases], **curve.style)
-    for label, line in limits:
+    for (label, line), style in zip(limits, limit_styles(), strict=False):
         latency = [case.median for case in line.cases]
-        axes.plot(latency, [case.throughput for case in line.cases], label=label, **LIMIT)
+        axes.plot(latency, [case.throughput for case in line.cases], label=label, **style)
     if budget:
         axes.axvline(budget, **budget_style(budget))
     figure = finished(axes, curves)
