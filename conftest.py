@@ -97,6 +97,13 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         metavar="PERCENT",
         help="slowdown from which on --baseline fails a case (default: %(default)s)",
     )
+    group.addoption(
+        "--undecided",
+        choices=("pass", "fail"),
+        default="pass",
+        help="what becomes of a case that --baseline cannot decide in its time "
+        "(default: %(default)s)",
+    )
     if not pluginmanager.hasplugin("benchmark"):
         # pytest-codspeed alone, or -p no:benchmark: the options in pyproject.toml must still parse.
         for option in ("--benchmark-sort", "--benchmark-columns", "--benchmark-max-time"):
@@ -189,7 +196,8 @@ def make_gate(config: pytest.Config) -> Gate:
     config.add_cleanup(baseline.close)
     compared = predictors.PACKAGE.keys() & config.getoption("predictor")
     n_cases = len(compared) * len(config.getoption("batch_sizes"))
-    return Gate(baseline, config.getoption("max_slowdown"), n_cases)
+    fails = ("slower", "undecided") if config.getoption("undecided") == "fail" else ("slower",)
+    return Gate(baseline, config.getoption("max_slowdown"), n_cases, fails)
 
 
 @pytest.fixture(scope="session")

@@ -193,11 +193,20 @@ class Gate:
         The least slowdown that fails a case, such as 0.05.
     n_cases : int
         How many cases there will be.
+    fails : tuple of str
+        The verdicts that fail a case.
     """
 
-    def __init__(self, baseline: Baseline, max_slowdown: float, n_cases: int) -> None:
+    def __init__(
+        self,
+        baseline: Baseline,
+        max_slowdown: float,
+        n_cases: int,
+        fails: tuple[str, ...] = ("slower",),
+    ) -> None:
         self.baseline = baseline
         self.max_slowdown = max_slowdown
+        self.fails = fails
         self.results: list[dict[str, Any]] = []
         self._cases_not_slower = self._cases_left = n_cases
         self._seconds_left = SECONDS * n_cases
@@ -327,12 +336,17 @@ def finite(bound: float) -> float | None:
     return bound if bound < math.inf else None
 
 
-def slower(case: str, result: dict[str, Any]) -> str:
+def failure(case: str, result: dict[str, Any]) -> str:
     """Return the sentence that a case fails with."""
-    low, high = result["interval"]
+    low, high = (f"{bound:.2f}" if bound else "unknown" for bound in result["interval"])
+    found = (
+        f"{result['ratio']:.2f}x slower than"
+        if result["verdict"] == "slower"
+        else f"undecided, {result['ratio']:.2f}x the time of"
+    )
     return (
-        f"{case}: {result['ratio']:.2f}x slower than {result['commit'][:7]} "
-        f"({100 * result['confidence']:.3g} % interval {low:.2f} to {high:.2f}; "
+        f"{case}: {found} {result['commit'][:7]} "
+        f"({100 * result['confidence']:.3g} % interval {low} to {high}; "
         f"limit {1 + result['max_slowdown']:.4g})"
     )
 
@@ -386,6 +400,6 @@ def verdict(gate: Gate) -> str:
         if outcome in cases
     ]
     return (
-        f"gate {'failed' if 'slower' in cases else 'passed'} against {gate.baseline}, "
+        f"gate {'failed' if cases.keys() & gate.fails else 'passed'} against {gate.baseline}, "
         f"limit {1 + gate.max_slowdown:.4g}: {', '.join(named) or 'no case measured'}"
     )

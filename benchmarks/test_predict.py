@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import linpredict
 from benchmarks import predictors
 from benchmarks.baseline import BaselineError, described
-from benchmarks.gate import Gate, slower
+from benchmarks.gate import Gate, failure
 from benchmarks.limit import LIMIT, Limit
 from benchmarks.peers import PEERS, Predict, UnavailableError
 from benchmarks.predictors import PACKAGE, WrongLabelsError
@@ -190,8 +190,8 @@ def test_predict(
             results.append(info)
     if gate and predictor in PACKAGE:
         gate.results.append(info)
-        if baseline and info["gate"]["verdict"] == "slower":
-            pytest.fail(slower(case, info["gate"]), pytrace=False)
+        if baseline and info["gate"]["verdict"] in gate.fails:
+            pytest.fail(failure(case, info["gate"]), pytrace=False)
 
 
 def warm_up(predict: Predict, data: Data, starts: range) -> float:

@@ -307,6 +307,28 @@ def test_slower_work_tree_fails(repository: Path) -> None:
     assert len(json.loads(path.read_text())["benchmarks"]) == 4
 
 
+@pytest.mark.parametrize("option", [(), ("--undecided=fail",)])
+def test_undecided(repository: Path, option: tuple[str, ...]) -> None:
+    # Durations that vary by much more than versions can differ.
+    noise = "import random, time\n    time.sleep(random.expovariate(500))\n    w = as_weights(w)\n"
+    change(repository, "w = as_weights(w)\n", noise, "predictor.py")
+    git(repository, "commit", "-qam", "noise")
+    done = run(
+        repository, "--baseline=HEAD", "--max-slowdown=1e-6%", "--predictor=formula",
+        "--batch-sizes=8", *option,
+    )  # fmt: skip
+    commit = git(repository, "rev-parse", "HEAD")[:7]
+    end = "1 undecided (formula 8)"
+    verdict = "failed" if option else "passed"
+    assert f"gate {verdict} against {commit}, limit 1: {end}" in done.stdout
+    sentence = (
+        rf"formula, batch 8: undecided, [01]\.\d\dx the time of {commit} "
+        r"\(98 % interval [01]\.\d\d to [1-9]\.\d\d; limit 1\)"
+    )
+    assert bool(re.search(sentence, done.stdout)) == bool(option), done.stdout
+    assert done.returncode == bool(option)
+
+
 def test_faster_work_tree_passes(repository: Path) -> None:
     slow_down(repository)
     git(repository, "commit", "-qam", "slower")
