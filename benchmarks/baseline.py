@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import builtins
-import importlib
 import io
+import re
 import subprocess
 import sys
 import tempfile
 import zipfile
-from importlib.machinery import SOURCE_SUFFIXES, FileFinder, SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from numpy.typing import NDArray
 
-from benchmarks.peers import Predict
-from benchmarks.predictors import PACKAGE, WrongLabelsError, of_package
+from benchmarks.labels import Predict, WrongLabelsError
+from benchmarks.predictors import PACKAGE, of_package
 
 Array = NDArray[Any]
 
@@ -34,7 +33,6 @@ class Baseline:
 
     It is taken from git into a temporary folder, without touching work tree or index, and imported
     as ``linpredict_baseline``: its code runs, with the rights of whoever runs the benchmarks.
-    What its modules import from ``linpredict`` is found there, too, and never in the current one.
 
     Parameters
     ----------
@@ -79,10 +77,7 @@ class Baseline:
 
     def close(self) -> None:
         """Remove the folder and the modules."""
-        for name in [name for name in sys.modules if is_part(name, NAME)]:
-            del sys.modules[name]
-        sys.path[:] = [path for path in sys.path if path != self._folder.name]
-        sys.path_importer_cache.pop(self._folder.name, None)
+        forget()
         self._folder.cleanup()
 
 
@@ -139,41 +134,26 @@ def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def import_package(folder: Path) -> ModuleType:
-    """Import the baseline's package from a folder."""
-    hook = FileFinder.path_hook((Loader, SOURCE_SUFFIXES))
+    """Import the baseline's package from a folder.
 
-    def hook_of_folder(path: str) -> Any:
-        if not Path(path).is_relative_to(folder):
-            raise ImportError
-        return hook(path)
-
-    sys.path_hooks.insert(0, hook_of_folder)
-    sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
+    Its sources are rewritten to say ``linpredict_baseline`` wherever they say ``linpredict``, so
+    that no import of theirs can reach the current version. What they keep in the user's cache
+    folder is kept under that name, too.
+    """
+    for source in (folder / NAME).rglob("*.py"):
+        source.write_bytes(re.sub(rb"\blinpredict\b", NAME.encode(), source.read_bytes()))
+    spec = spec_from_file_location(NAME, folder / NAME / "__init__.py")
+    if spec is None or spec.loader is None:
+        raise BaselineError("linpredict cannot be imported: it has no __init__.py")
+    package = sys.modules[NAME] = module_from_spec(spec)
     try:
-        return importlib.import_module(NAME)
+        spec.loader.exec_module(package)
     except Exception as error:  # importing runs any code, so anything can go wrong
         raise BaselineError(f"linpredict cannot be imported: {described(error)}") from error
+    return package
 
 
-class Loader(SourceFileLoader):
-    """Load a module in which ``linpredict`` means the baseline."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the module with an ``import`` statement of its own, whenever that is reached."""
-        vars(module)["__builtins__"] = {**vars(builtins), "__import__": import_baseline}
-        super().exec_module(module)
-
-
-def import_baseline(
-    name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
-) -> ModuleType:
-    """Import as `builtins.__import__` does, but ``linpredict`` from the baseline."""
-    if level == 0 and is_part(name, "linpredict"):
-        name = NAME + name.removeprefix("linpredict")
-    return builtins.__import__(name, globals, locals, fromlist, level)
-
-
-def is_part(name: str, package: str) -> bool:
-    """Tell whether a module is a package or within it."""
-    return name == package or name.startswith(f"{package}.")
+def forget() -> None:
+    """Forget the modules of a baseline."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == NAME]:
+        del sys.modules[name]

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +30,8 @@ except ModuleNotFoundError as error:
     print(f"{error.name} is not installed: pip install -e '.[dask]'", file=sys.stderr)
     sys.exit(2)
 
-from benchmarks.peers import local_cluster
+from benchmarks.dask_cluster import local_cluster
+from benchmarks.timing import timed
 from linpredict import LinearPredictor
 
 CLASSES, FEATURES, SAMPLES = 64, 262_144, 1024
@@ -57,9 +57,7 @@ def seconds(*calls: Callable[[], object]) -> list[float]:
     durations: list[list[float]] = [[] for _ in calls]
     for _ in range(ROUNDS):
         for call, its in zip(calls, durations, strict=True):
-            start = time.perf_counter()
-            call()
-            its.append(time.perf_counter() - start)
+            its.append(timed(call)[0])
     return [statistics.median(its) for its in durations]
 
 

@@ -1,4 +1,4 @@
-"""Compare each case with the package at another commit, and judge whether it has become slower.
+"""Measure each case in turns with the package at another commit, until it is clear which is slower.
 
 Both versions label the same batches in the same process, in turns, in the order A B B A. What the
 machine does to one version it does to the other a moment later; what drifts steadily, and what a
@@ -7,14 +7,7 @@ drawn anew for each A B B A: a disturbance that comes and goes in step with the 
 neighbour's time slices may, then hits either version alike, which a fixed order does not ensure
 (with one core kept busy, 16 of 16 pairs of equal versions once came out 2 times faster).
 
-Each pair, A B or B A, gives the ratio of two durations, and only these ratios are judged. The test
-is the sign test: if the true ratio were the limit, each pair would come out above it or below it as
-a coin falls. It assumes that the pairs are independent and that drawing the order makes either side
-as likely; how wild durations are does not matter, as only the side counts. Inverted, it gives an
-interval for the median ratio (Hollander, Wolfe and Chicken, "Nonparametric Statistical Methods",
-2014, sections 3.4 and 3.6). Wilcoxon's signed-rank test, tried on the same 46,000
-pairs of equal versions, needed about as many of them where the machine was idle, and up to ten
-times as many where one of its two cores was busy.
+Each pair, A B or B A, gives the ratio of two durations; `benchmarks.sign_test` judges these ratios.
 
 Up to the first look at the pairs, pytest-benchmark times the current version, and its code runs
 before those calls only: calls of 2 to 8 µs came out 1 to 3 % longer for that, others not.
@@ -24,31 +17,28 @@ on the way may use up `LOOK` of the chance of an error, the last one what is lef
 calling a case slower is shared out to the cases not yet called slower (Holm, "A simple sequentially
 rejective multiple test procedure", 1979): where a commit slows all, the last ones need less proof.
 So in 99 of 100 runs at the least, no case is called slower that is not slower by more than the
-limit; and of 100 cases that are slower by more, one at the most is called the same.
+threshold; and of 100 cases that are slower by more, one at the most is called the same.
 """
 
 from __future__ import annotations
 
-import math
 import random
-import statistics
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.baseline import Baseline, BaselineError, described
-from benchmarks.peers import Predict
+from benchmarks.labels import Predict
+from benchmarks.sign_test import TURN, judge
+from benchmarks.timing import timed
 
 Array = NDArray[Any]
 
-FALSE_ALARM = 0.01  # for each run: some case called slower that is not, by more than the limit
-MISS = 0.01  # for each case: called the same, though slower by more than the limit
+FALSE_ALARM = 0.01  # for each run: some case called slower that is not, by more than the threshold
+MISS = 0.01  # for each case: called the same, though slower by more than the threshold
 LOOK = 0.05  # of both, for each look at the pairs but the last; 16 looks at the most
 FEWEST, MOST = 16, 4000  # pairs of a case
 FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more than 500 pairs
@@ -59,100 +49,17 @@ FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more t
 # equals is left out, the others take turns, and a slowdown must show with each.
 BUILT = 5
 BUILDS = 3
-TURN = 8  # pairs with the same build
 SECONDS = 7.0  # for each case on average; what one leaves over is there for those after it
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What the pairs of a case tell about the ratio of the durations, current over baseline.
-
-    Parameters
-    ----------
-    ratio : float
-        The median of the pairs' ratios.
-    low, high : float
-        Interval for it, as certain as that a case is slower must be.
-    at_most : float
-        Upper bound for it, as certain as that a case is the same must be.
-    verdict : str
-        ``"slower"`` where the interval is above the limit; ``"same"`` where `at_most` is below it,
-        or ``"faster"`` where that is below even 1 / limit; otherwise ``"undecided"``.
-    """
-
-    ratio: float
-    low: float
-    high: float
-    at_most: float
-    verdict: str
-
-
-def compare(
-    current: list[float], baseline: list[float], limit: float, false_alarm: float, miss: float
-) -> Comparison:
-    """Judge pairs of durations against a limit.
-
-    Parameters
-    ----------
-    current, baseline : list of float
-        Durations of the pairs, in seconds.
-    limit : float
-        The ratio above which a case is slower, such as 1.05.
-    false_alarm, miss : float
-        Chance, at the most, of the verdict ``"slower"`` where the true ratio is below the limit,
-        and of ``"same"`` or ``"faster"`` where it is above.
-    """
-    ratios = np.sort(np.divide(current, baseline))
-    low, high = bounds(ratios, false_alarm)
-    _, at_most = bounds(ratios, miss)
-    if low > limit:
-        verdict = "slower"
-    elif at_most < limit:
-        verdict = "faster" if at_most < 1 / limit else "same"
-    else:
-        verdict = "undecided"
-    return Comparison(float(np.median(ratios)), low, high, at_most, verdict)
-
-
-def bounds(ratios: Array, alpha: float) -> tuple[float, float]:
-    """Return bounds below and above which the median is with a chance of `alpha` each.
-
-    `ratios` are in ascending order. Where they are too few, the bounds are 0 and infinite.
-    """
-    k = few_heads(len(ratios), alpha)
-    return (float(ratios[k]), float(ratios[-1 - k])) if k >= 0 else (0.0, math.inf)
-
-
-@cache
-def few_heads(n: int, alpha: float) -> int:
-    """Return the largest k such that, of n coins, k or fewer show heads with a chance ≤ `alpha`.
-
-    It is -1 where there is none.
-    """
-    k = 0
-    ways = ways_up_to = 1  # of 2**n for the coins to fall: those with k heads, with k or fewer
-    while ways_up_to <= Fraction(alpha) * 2**n:
-        ways = ways * (n - k) // (k + 1)
-        ways_up_to += ways
-        k += 1
-    return k - 1
 
 
 def fastest(builds: list[Predict], x: Array) -> list[Predict]:
     """Return the `BUILDS` that label a batch of 1 and one of 32 in the least time."""
     batches = [x[:1], x[:32]]
     seconds = np.array(
-        [[[duration(predict, batch) for batch in batches] for predict in builds] for _ in range(5)]
+        [[[timed(predict, batch)[0] for batch in batches] for predict in builds] for _ in range(5)]
     )
     best = seconds.min(axis=0)  # (builds, batches)
     return [builds[k] for k in np.log(best).sum(axis=1).argsort()[:BUILDS]]
-
-
-def duration(predict: Predict, x: Array) -> float:
-    """Return the seconds of a call."""
-    start = time.perf_counter()
-    predict(x)
-    return time.perf_counter() - start
 
 
 class Timed:
@@ -165,21 +72,9 @@ class Timed:
     def __call__(self, x: Array) -> Any:
         """Label a batch."""
         predict = self.builds[len(self.seconds) // TURN % len(self.builds)]
-        start = time.perf_counter()
-        labels = predict(x)
-        self.seconds.append(time.perf_counter() - start)
+        seconds, labels = timed(predict, x)
+        self.seconds.append(seconds)
         return labels
-
-
-def each_build_slower(new: Timed, old: Timed, limit: float) -> bool:
-    """Tell whether each build by itself came out slower by half the limit, on a log scale.
-
-    One build that lies badly in memory must not speak for the others: before this was asked for, 1
-    of 50 runs of equal versions at 64 × 16,384 failed.
-    """
-    ratios = np.log(new.seconds) - np.log(old.seconds)
-    build = np.arange(len(ratios)) // TURN % len(new.builds)
-    return all(np.median(ratios[build == k]) > math.log(limit) / 2 for k in np.unique(build))
 
 
 class Gate:
@@ -195,6 +90,8 @@ class Gate:
         How many cases there will be.
     fails : tuple of str
         The verdicts that fail a case.
+    seconds : float
+        What a case may take on average; what one leaves over is there for those after it.
     """
 
     def __init__(
@@ -203,13 +100,13 @@ class Gate:
         max_slowdown: float,
         n_cases: int,
         fails: tuple[str, ...] = ("slower",),
+        seconds: float = SECONDS,
     ) -> None:
         self.baseline = baseline
-        self.max_slowdown = max_slowdown
         self.fails = fails
-        self.results: list[dict[str, Any]] = []
+        self.max_slowdown = max_slowdown
         self._cases_not_slower = self._cases_left = n_cases
-        self._seconds_left = SECONDS * n_cases
+        self._seconds_left = seconds * n_cases
 
     def builds(
         self, name: str, build: Callable[[], Predict], coef: Array, x: Array
@@ -263,9 +160,8 @@ class Gate:
         -------
         dict
             What is saved with the case: the baseline's ``commit``; ``pairs`` of durations (current,
-            baseline) in seconds; ``ratio``, its ``interval``, the interval's ``confidence`` and
-            ``at_most`` (a bound is None where there are too few pairs); ``max_slowdown``;
-            ``verdict``.
+            baseline) in seconds; ``n_builds``, how many builds of both took turns;
+            ``max_slowdown``; the ``confidence`` of the interval; and `Comparison.as_saved`.
         """
         new, old = Timed(current), Timed(baseline)
         coin = random.Random(0)
@@ -289,13 +185,14 @@ class Gate:
         benchmark.pedantic(new, setup=before, teardown=after, rounds=n)
         del new.seconds[n:], old.seconds[n:]  # --benchmark-cprofile calls once more
         false_alarm = FALSE_ALARM / max(1, self._cases_not_slower)
-        unspent = 1.0
+        unspent, threshold = 1.0, 1 + self.max_slowdown
         while True:
             in_time = n * seconds / (time.perf_counter() - start)
             more = even(min(1.5 * n, in_time, MOST))
-            part = LOOK if more > 1.1 * n else unspent
-            unspent -= part
-            comparison = self._compare(new, old, part * false_alarm, part * MISS)
+            share = LOOK if more > 1.1 * n else unspent
+            unspent -= share
+            pairs = list(zip(new.seconds, old.seconds, strict=True))
+            comparison = judge(pairs, len(current), threshold, share * false_alarm, share * MISS)
             if comparison.verdict != "undecided" or not unspent:
                 break
             n = more
@@ -308,98 +205,14 @@ class Gate:
         self._seconds_left -= time.perf_counter() - start
         return {
             "commit": self.baseline.commit,
-            "pairs": list(zip(new.seconds, old.seconds, strict=True)),
-            "ratio": comparison.ratio,
-            "interval": [comparison.low or None, finite(comparison.high)],
-            "confidence": 1 - 2 * false_alarm,
-            "at_most": finite(comparison.at_most),
+            "pairs": pairs,
+            "n_builds": len(current),
             "max_slowdown": self.max_slowdown,
-            "verdict": comparison.verdict,
+            "confidence": 1 - 2 * false_alarm,
+            **comparison.as_saved(),
         }
-
-    def _compare(self, new: Timed, old: Timed, false_alarm: float, miss: float) -> Comparison:
-        """Look at the pairs."""
-        limit = 1 + self.max_slowdown
-        found = compare(new.seconds, old.seconds, limit, false_alarm, miss)
-        if found.verdict == "slower" and not each_build_slower(new, old, limit):
-            return replace(found, verdict="undecided")
-        return found
 
 
 def even(pairs: float) -> int:
     """Return a whole number of A B B A."""
     return int(pairs) // 2 * 2
-
-
-def finite(bound: float) -> float | None:
-    """Return what JSON has for a bound."""
-    return bound if bound < math.inf else None
-
-
-def failure(case: str, result: dict[str, Any]) -> str:
-    """Return the sentence that a case fails with."""
-    low, high = (f"{bound:.2f}" if bound else "unknown" for bound in result["interval"])
-    found = (
-        f"{result['ratio']:.2f}x slower than"
-        if result["verdict"] == "slower"
-        else f"undecided, {result['ratio']:.2f}x the time of"
-    )
-    return (
-        f"{case}: {found} {result['commit'][:7]} "
-        f"({100 * result['confidence']:.3g} % interval {low} to {high}; "
-        f"limit {1 + result['max_slowdown']:.4g})"
-    )
-
-
-def summary(gate: Gate) -> list[list[str]]:
-    """Return a table of the cases, its heads first."""
-    confidences = [case["gate"]["confidence"] for case in gate.results if "gate" in case]
-    table = [
-        [
-            "predictor",
-            "batch size",
-            f"{gate.baseline} (ms)",
-            "current (ms)",
-            "ratio",
-            f"{100 * min(confidences, default=1):.3g} % interval",
-            f"{100 * (1 - MISS):.3g} % below",
-            "pairs",
-            "verdict",
-        ]
-    ]
-    for case in gate.results:
-        row = [case["predictor"], str(case["batch_size"])]
-        if result := case.get("gate"):
-            current, baseline = map(statistics.median, zip(*result["pairs"], strict=True))
-            low, high = result["interval"]
-            row += [
-                f"{1e3 * baseline:.3f}",
-                f"{1e3 * current:.3f}",
-                f"{result['ratio']:.3f}",
-                f"{low:.3f} to {high:.3f}" if low and high else "-",
-                f"{result['at_most']:.3f}" if result["at_most"] else "-",
-                str(len(result["pairs"])),
-                result["verdict"],
-            ]
-        else:
-            row += ["-", f"{1e3 * case['p50']:.3f}", "-", "-", "-", "-", "new"]
-        table.append(row)
-    return table
-
-
-def verdict(gate: Gate) -> str:
-    """Return the verdict of the whole gate in one line."""
-    cases: dict[str, list[str]] = {}
-    for case in gate.results:
-        outcome = case["gate"]["verdict"] if "gate" in case else "new"
-        cases.setdefault(outcome, []).append(f"{case['predictor']} {case['batch_size']}")
-    named = [
-        f"{len(cases[outcome])} {outcome}"
-        + (f" ({', '.join(cases[outcome])})" if outcome in ("slower", "undecided") else "")
-        for outcome in ("slower", "undecided", "same", "faster", "new")
-        if outcome in cases
-    ]
-    return (
-        f"gate {'failed' if cases.keys() & gate.fails else 'passed'} against {gate.baseline}, "
-        f"limit {1 + gate.max_slowdown:.4g}: {', '.join(named) or 'no case measured'}"
-    )

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -23,6 +21,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
+
+from benchmarks import scripts
+from benchmarks.arguments import percentage, positive
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"full": [], "small": ["--features=16384"]}
@@ -47,16 +50,6 @@ def _slower(call, slowdown):
 predict = _slower(predict, {slowdown})
 LinearPredictor.predict = _slower(LinearPredictor.predict, {slowdown})
 '''
-
-
-def percentage(text: str) -> float:
-    """Parse a percentage like ``5%``, or ``0%``."""
-    try:
-        if text.endswith("%") and 0 <= (value := float(text[:-1]) / 100) < math.inf:
-            return value
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
 
 
 def make_repository(folder: Path, slowdown: float) -> None:
@@ -169,10 +162,12 @@ def table(path: Path) -> str:
 def main() -> int:
     """Measure, or print what was measured."""
     parser = argparse.ArgumentParser(description="Measure how often the gate errs.")
-    parser.add_argument("--runs", type=int, default=10, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--runs", type=positive, default=10, metavar="N", help="default: %(default)s"
+    )
     parser.add_argument("--size", choices=SIZES, default="small", help="default: %(default)s")
     parser.add_argument(
-        "--slowdown", type=percentage, default="0%", metavar="PERCENT", help="default: %(default)s"
+        "--slowdown", type=percentage, default=0.0, metavar="PERCENT", help="default: unchanged"
     )
     parser.add_argument(
         "--max-slowdown", type=percentage, default="5%", metavar="PERCENT", help="the gate's limit"
@@ -196,8 +191,6 @@ def main() -> int:
     except (RuntimeError, subprocess.CalledProcessError) as error:
         print(f"gate_errors.py: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     return 0
 
 
@@ -231,4 +224,4 @@ def measure(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    scripts.run(main)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
+from benchmarks.timing import timed
 from linpredict.compiler import CompilerError, NoCompilerError, library
 from linpredict.machine import usable_cores
 
@@ -23,9 +23,6 @@ Array = NDArray[Any]
 LINE = 64  # bytes, as in ceilings.c
 AT_ONCE = 0.01  # seconds of a measurement in C: starting its threads takes less than 1 % of it
 GEMM_SIZE = 3072  # 2048 reached 95 % of the rate of 4096 on 2 cores, this 99 % in half the time
-
-
-LIMIT = pytest.StashKey["Limit"]()
 
 
 class Limit:
@@ -147,10 +144,7 @@ class InC:
         return read(repeats) / repeats
 
     def _seconds(self, work: Callable[[int], object]) -> float:
-        start = time.perf_counter()
-        for _ in self._threads.map(work, range(self._cores)):
-            pass
-        return time.perf_counter() - start
+        return timed(lambda: list(self._threads.map(work, range(self._cores))))[0]
 
 
 def enough(seconds: Callable[[int], float], n: int) -> int:
@@ -171,7 +165,5 @@ def least_seconds(work: Callable[[], object], for_seconds: float) -> float:
     least = math.inf
     end = time.perf_counter() + for_seconds
     while least == math.inf or time.perf_counter() < end:
-        start = time.perf_counter()
-        work()
-        least = min(least, time.perf_counter() - start)
+        least = min(least, timed(work)[0])
     return least

@@ -1,4 +1,4 @@
-"""What is measured: predictors by name, made from the weights of a model."""
+"""What is measured: predictors by name, each made from the weights of a model."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 import linpredict
-from benchmarks.peers import PEERS, Predict
+from benchmarks.dask_cluster import dask
+from benchmarks.labels import Predict
+from benchmarks.peers import PEERS, UnavailableError
 
 Array = NDArray[Any]
 
@@ -33,6 +34,7 @@ def of_package(name: str, package: ModuleType, coef: Array) -> Predict:
 PREDICTORS: dict[str, Callable[[Array], Predict]] = {
     **{name: partial(of_package, name, linpredict) for name in PACKAGE},
     **PEERS,
+    "dask": dask,
 }
 
 
@@ -78,54 +80,20 @@ def find(name: str) -> Callable[[Array], Predict]:
     return make
 
 
-class WrongLabelsError(ValueError):
-    """Which label is wrong."""
-
-
-def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0) -> None:
-    """Compare labels with the formula's.
-
-    A label is right when its score is as high as the best one up to rounding: a predictor may sum
-    in any order. The bound is that of Higham and Mary, "A new approach to probabilistic rounding
-    error analysis" (SIAM J. Sci. Comput. 41, 2019), for inner products of n terms, with λ = 6:
-    6·√n·u·Σ|w_j x_j| for each of the two scores compared.
-
-    Parameters
-    ----------
-    coef : ndarray of shape (n_classes, n_features)
-        Weights.
-    x : ndarray of shape (n_samples, n_features)
-        Examples, of the same dtype.
-    labels : array_like
-        What the predictor returned for them.
-    expected : ndarray of shape (n_samples,)
-        What the formula returned for them.
-    start : int
-        Number of the first example in the description.
+def make(name: str, coef: Array) -> Predict:
+    """Make a predictor from weights of shape (n_classes, n_features).
 
     Raises
     ------
-    WrongLabelsError
-        If one is wrong: it names the first.
+    UnavailableError
+        If it cannot run here, because its library is not installed, say.
     """
-    labels = np.asarray(labels)
-    if labels.shape != (len(x),) or labels.dtype.kind not in "iu":
-        raise WrongLabelsError(
-            f"expected integer labels of shape ({len(x)},), "
-            f"not {labels.dtype} of shape {labels.shape}"
-        )
-    for i in np.flatnonzero(labels != expected):
-        label, best = labels[i], expected[i]
-        if not 0 <= label < len(coef):
-            raise WrongLabelsError(
-                f"example {start + i} has label {label}, expected 0 to {len(coef) - 1}"
-            )
-        products = coef[[label, best]].astype(np.float64) * x[i]
-        score, best_score = products.sum(axis=1)
-        u = np.finfo(coef.dtype).eps / 2
-        bound = 6 * np.sqrt(x.shape[1]) * u * np.abs(products).sum()
-        if not best_score - score <= bound:
-            raise WrongLabelsError(
-                f"example {start + i} has label {label} (score {score:.9g}), "
-                f"the formula gives {best} (score {best_score:.9g})"
-            )
+    try:
+        return find(name)(coef)
+    except ModuleNotFoundError as error:
+        if name not in PREDICTORS:
+            raise
+        extra = "dask" if name == "dask" else "peers"
+        raise UnavailableError(
+            f"{error.name} is not installed: pip install -e '.[{extra}]'"
+        ) from error

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from numpy.typing import NDArray
 
-from linpredict.machine import control_groups, usable_cores
-
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+from linpredict.machine import usable_cores
 
 Array = NDArray[Any]
 
@@ -51,6 +45,10 @@ class Workload:
     def __str__(self) -> str:
         """Name the workload in a few characters, as in ``64x262144x1024-float64``."""
         return f"{self.n_classes}x{self.n_features}x{self.n_samples}-{self.dtype}"
+
+    def as_saved(self) -> dict[str, int | str]:
+        """Return it as it is saved with each case."""
+        return asdict(self)
 
     @property
     def nbytes(self) -> int:
@@ -89,28 +87,3 @@ def standard_normal(shape: tuple[int, int], dtype: str, seed: tuple[int, ...]) -
         for _ in pool.map(fill, blocks, streams):
             pass
     return values
-
-
-def available_memory() -> int:
-    """Return the bytes this process can still allocate without swapping or being killed.
-
-    The least of what the machine, the control groups (containers) and ``ulimit -v`` leave.
-    """
-    available: list[int] = [psutil.virtual_memory().available]
-    for folder in control_groups("memory"):
-        for limit, usage in (
-            ("memory.max", "memory.current"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
-        ):
-            try:
-                left = int((folder / limit).read_text()) - int((folder / usage).read_text())
-                stat = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
-            except (OSError, ValueError):  # the other version, or "max"
-                continue
-            # Cached files count as used, but make room when memory is asked for.
-            available.append(left + int(stat.get("inactive_file", 0)))
-    if resource is not None:
-        limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit_bytes != resource.RLIM_INFINITY:
-            available.append(limit_bytes - psutil.Process().memory_info().vms)
-    return max(0, min(available))

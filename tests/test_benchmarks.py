@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.predictors import WrongLabelsError, check
-from benchmarks.workload import BLOCK, Workload, available_memory, standard_normal
+from benchmarks.labels import WrongLabelsError, check
+from benchmarks.machine import available_memory
+from benchmarks.workload import BLOCK, Workload, standard_normal
 from linpredict import predict
-from tests import ENVIRONMENT
+from tests import ENVIRONMENT, heed_interrupts
 
 ROOT = Path(__file__).parents[1]
 SMALL = (
@@ -118,8 +119,9 @@ def test_interrupted_run_leaves_earlier_ones(tmp_path: Path, sent: signal.Signal
     command = [sys.executable, "-m", "pytest", "benchmarks", "-v", *SMALL, *options]
     slow = ("--benchmark-autosave", "--batch-sizes=1,32", "--benchmark-max-time=30")
     process = subprocess.Popen(
-        [*command, *slow], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
-    )
+        [*command, *slow], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
     assert process.stdout
     for line in process.stdout:
         if "[formula-1-" in line:
@@ -473,7 +475,7 @@ def test_memory_limit_below_what_is_needed() -> None:
 
 
 def test_available_memory_obeys_ulimit() -> None:
-    code = "from benchmarks.workload import available_memory as a; print(a())"
+    code = "from benchmarks.machine import available_memory as a; print(a())"
     limit = 2_000_000  # KiB
     done = subprocess.run(
         ["bash", "-c", f'ulimit -v {limit}; "$0" -c "$1"', sys.executable, code],
@@ -496,7 +498,7 @@ def test_available_memory_obeys_a_container(
     (tmp_path / limit).write_text("5000\n")
     (tmp_path / usage).write_text("4000\n")
     (tmp_path / "memory.stat").write_text("anon 3000\ninactive_file 700\n")
-    monkeypatch.setattr("benchmarks.workload.control_groups", lambda kind: [tmp_path])
+    monkeypatch.setattr("benchmarks.machine.control_groups", lambda kind: [tmp_path])
     assert available_memory() == 1700
     (tmp_path / limit).write_text("max\n")
     assert available_memory() > 1700

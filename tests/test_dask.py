@@ -19,10 +19,10 @@ import zarr
 from dask.distributed import Client, LocalCluster
 from numpy.typing import NDArray
 
-from benchmarks import dask_scaling, peers
+from benchmarks import dask_cluster, dask_scaling
 from linpredict import LinearPredictor, predict
 from linpredict.pool import n_threads
-from tests import ENVIRONMENT
+from tests import ENVIRONMENT, heed_interrupts
 
 Array = NDArray[Any]
 
@@ -96,7 +96,7 @@ def test_a_worker_uses_one_thread(client: Client) -> None:
 
 def test_local_cluster_leaves_the_environment() -> None:
     environment = dict(os.environ)
-    with peers.local_cluster() as client:
+    with dask_cluster.local_cluster() as client:
         assert dict(os.environ) == environment
         assert set(client.run(n_threads).values()) == {1}
 
@@ -112,7 +112,7 @@ def on_dask(client: Client) -> Iterator[Client]:
 def test_labels(on_dask: Client, n_samples: int) -> None:
     rng = np.random.default_rng(3)
     coef, x = rng.standard_normal((20, 300)), rng.standard_normal((n_samples, 300))
-    on_workers = peers.dask(coef)
+    on_workers = dask_cluster.dask(coef)
     for _ in range(3):
         np.testing.assert_array_equal(on_workers(x), predict(coef, x))
 
@@ -121,7 +121,7 @@ def test_killed_worker(on_dask: Client) -> None:
     rng = np.random.default_rng(4)
     coef, x = rng.standard_normal((20, 20_000)), rng.standard_normal((400, 20_000))
     expected = predict(coef, x)
-    on_workers = peers.dask(coef)
+    on_workers = dask_cluster.dask(coef)
     for k in range(4):
         victim = list(on_dask.run(os.getpid).values())[k % 2]
         timer = threading.Timer(0.01 * k, os.kill, (victim, signal.SIGKILL))
@@ -141,7 +141,7 @@ def test_no_worker_left() -> None:
         client.wait_for_workers(2, timeout=60)
         coef = np.random.default_rng(5).standard_normal((20, 300))
         with dask.config.set({"scheduler-address": cluster.scheduler_address}):
-            on_workers = peers.dask(coef)
+            on_workers = dask_cluster.dask(coef)
         for process in workers:
             np.testing.assert_array_equal(on_workers(coef), np.arange(20))
             process.kill()
@@ -205,7 +205,7 @@ def test_unreachable_scheduler() -> None:
 def test_interruption_ends_the_cluster() -> None:
     process = subprocess.Popen(
         command("--benchmark-max-time=60"), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
-        start_new_session=True,
+        start_new_session=True, preexec_fn=heed_interrupts,
     )  # fmt: skip
     parent = psutil.Process(process.pid)
     while len(parent.children(recursive=True)) < 2:

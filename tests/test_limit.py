@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import environment
+from benchmarks import machine
 from benchmarks.limit import Limit
-from benchmarks.test_predict import CALLS, Data, warm_up
+from benchmarks.case import CALLS, Data, warm_up
 from tests.test_benchmarks import run, saved
 
 COEF = np.ones((64, 1024))
@@ -98,7 +98,7 @@ def test_hint(
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     if variable:
         monkeypatch.setenv("OPENBLAS_CORETYPE", variable)
-    hint = environment.hint({"architecture": architecture})
+    hint = machine.hint({"architecture": architecture})
     assert hint is None if expected is None else hint is not None and expected in hint
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import signal
 import struct
 import subprocess
@@ -17,8 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
-from benchmarks.plot import Line, Run, UnusableRunError, curves, duration, main, read_run
+from benchmarks.arguments import duration
+from benchmarks.figures import save
+from benchmarks.plot import curves, main
+from benchmarks.runs import Line, Run, UnusableRunError, read_run
+
+from tests import heed_interrupts
 
 ROOT = Path(__file__).parents[1]
 
@@ -389,15 +396,35 @@ def test_unwritable_folder_keeps_earlier_plots(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith(f"{file}: cannot be written: ")
 
-    (tmp_path / "latency.png").write_text("earlier")
-    (tmp_path / "throughput.png").mkdir()  # cannot be replaced by a file
-    done = script(file, "--out", tmp_path)
-    assert done.returncode == 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "latency.png",
-        "run.json",
-        "throughput.png",
-    ]
+    plots = tmp_path / "plots"
+    for folder in ("throughput.png", "tradeoff.png"):  # cannot be replaced by a file
+        (plots / folder).mkdir(parents=True)
+        (plots / "latency.png").write_text("earlier")
+        done = script(file, "--out", plots)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert (plots / "latency.png").read_text() == "earlier"
+        assert {path.name for path in plots.iterdir()} == {"latency.png", folder}
+        shutil.rmtree(plots)
+
+
+def test_a_figure_that_cannot_be_replaced_keeps_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_text("earlier")
+    replaced = []
+
+    def replace(source: Path, target: Path) -> None:
+        replaced.append(target)
+        if target.name == "c.png":
+            raise OSError("no luck")
+        source.replace(target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(OSError, match="no luck"):
+        save({name: Figure() for name in "abc"}, tmp_path, "png")
+    assert [path.name for path in replaced] == ["a.png", "b.png", "c.png", "a.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert (tmp_path / "a.png").read_text() == "earlier"
 
 
 @pytest.mark.skipif(
@@ -416,7 +443,10 @@ def test_interruption_keeps_earlier_plots(tmp_path: Path, sent: signal.Signals) 
     assert script(file, "--out", plots).returncode == 0
     earlier = {path: path.read_bytes() for path in plots.iterdir()}
     command = [sys.executable, str(ROOT / "benchmarks/plot.py"), str(file), "--out", str(plots)]
-    process = subprocess.Popen([*command, "--latency-budget=1s"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, "--latency-budget=1s"], stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
+    )  # fmt: skip
     while not list(plots.glob(".plot-*")):
         time.sleep(0.001)
     process.send_signal(sent)

@@ -20,6 +20,7 @@ from linpredict import LinearPredictor, predict
 from linpredict.kernel import kernel
 from linpredict.machine import usable_cores
 from linpredict.pool import in_parallel
+from tests.labels import assert_right
 
 Array = NDArray[Any]
 
@@ -43,25 +44,6 @@ both = pytest.mark.parametrize(
     ids=["predict", "LinearPredictor"],
 )
 LabelsOf = Callable[[Any, Any], Array]
-
-
-def assert_right(w: Array, x: Array, labels: Array, intercept: Array | None = None) -> None:
-    """Each label's score, in higher precision, is within the rounding bound of the best.
-
-    The bound is that of an inner product of n terms, n·u·Σ|w_j x_j| to first order (Higham,
-    "Accuracy and Stability of Numerical Algorithms", section 3.1), for the two scores compared,
-    with one more rounding for the intercept.
-    """
-    assert labels.shape == (len(x),)
-    assert labels.dtype == np.intp
-    wide = np.longdouble
-    u = np.finfo(np.result_type(w, x, np.float32)).eps / 2
-    b = np.zeros(len(w), wide) if intercept is None else intercept.astype(wide)
-    scores = x.astype(wide) @ w.astype(wide).T + b
-    sizes = np.abs(x).astype(wide) @ np.abs(w).astype(wide).T + np.abs(b)
-    rows = np.arange(len(x))
-    bound = 2 * (w.shape[1] + 1) * u * sizes.max(axis=1, initial=0)
-    assert (scores.max(axis=1) - scores[rows, labels] <= bound).all()
 
 
 def draw(shape: tuple[int, int], dtype: str, seed: int = 0) -> Array:

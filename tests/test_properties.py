@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from linpredict import LinearPredictor, kernel, predict
+from tests.labels import assert_right
 
 Array = NDArray[Any]
 
@@ -84,38 +85,12 @@ def models(draw: st.DrawFn) -> tuple[Array, Array, Array | None]:
     return arrays[0], arrays[1], intercept
 
 
-def assert_right(w: Array, x: Array, intercept: Array | None, labels: Array) -> None:
-    """Check labels with scores in higher precision; see `test_predictor.assert_right`."""
-    assert labels.shape == (len(x),)
-    assert labels.dtype == np.intp
-    dtype = np.result_type(w, x, np.float32 if intercept is None else intercept, np.float32)
-    largest, u = np.finfo(dtype).max, np.finfo(np.result_type(w, x)).eps / 2
-    b = np.zeros(len(w), "longdouble") if intercept is None else intercept.astype("longdouble")
-    for label, example in zip(labels, x.astype("longdouble"), strict=True):
-        assert 0 <= label < len(w)
-        with np.errstate(invalid="ignore"):
-            products = w.astype("longdouble") * example
-            scores = products.sum(axis=1) + b
-        sizes = np.where(np.isfinite(products), abs(products), 0).sum(axis=1) + abs(b)
-        if (sizes > largest / 2).any():
-            continue  # may overflow, to infinity or to NaN by the order of summation
-        if (~np.isfinite(w) & (example == 0) | ~np.isfinite(example) & (w == 0)).any():
-            continue  # BLAS may leave out what it finds to be multiplied by zero
-        if np.isnan(scores).any():
-            assert label == np.isnan(scores).argmax()
-        elif np.isinf(best := scores.max()):
-            assert label == scores.argmax()
-        else:
-            tiny = 100 * np.finfo(np.result_type(w, x)).tiny
-            assert best - scores[label] <= 2 * (len(example) + 2) * u * sizes.max() + tiny
-
-
 @settings(max_examples=300, deadline=None)
 @given(models())
 def test_formula(model: tuple[Array, Array, None]) -> None:
     w, x, _ = model
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        assert_right(w, x, None, predict(w, x))
+        assert_right(w, x, predict(w, x), None)
 
 
 @settings(max_examples=300, deadline=None)
@@ -123,7 +98,7 @@ def test_formula(model: tuple[Array, Array, None]) -> None:
 def test_predictor(model: tuple[Array, Array, Array | None]) -> None:
     w, x, intercept = model
     with np.errstate(all="ignore"):
-        assert_right(w, x, intercept, LinearPredictor(w, intercept).predict(x))
+        assert_right(w, x, LinearPredictor(w, intercept).predict(x), intercept)
 
 
 @settings(max_examples=500, deadline=None)
@@ -134,4 +109,4 @@ def test_predictor_on_the_kernel(model: tuple[Array, Array, Array | None]) -> No
     small = mock.patch.multiple(kernel, BLOCK=16, FEWEST=16)
     suits = mock.patch("linpredict.predictor.suits_kernel", return_value=True)
     with suits, small, np.errstate(all="ignore"):
-        assert_right(w, x, intercept, LinearPredictor(w, intercept).predict(x))
+        assert_right(w, x, LinearPredictor(w, intercept).predict(x), intercept)

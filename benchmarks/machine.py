@@ -1,4 +1,7 @@
-"""What a run ran on, as far as it decides speed: for the header, the saved file and a hint."""
+"""What the machine is and has: for the header, the saved file, a hint, and refusals.
+
+To save another figure of the machine, add it to `machine_info`.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,16 @@ import os
 from typing import Any
 
 import numpy as np
+import psutil
 from threadpoolctl import threadpool_info
 
 from linpredict.kernel import kernel
-from linpredict.machine import usable_cores
+from linpredict.machine import control_groups, usable_cores
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 VARIABLES = (
     *("OPENBLAS_", "GOTO_", "MKL_", "OMP_", "KMP_", "GOMP_", "BLIS_", "VECLIB_", "NUMEXPR_"),
@@ -82,3 +91,28 @@ def hint(blas: dict[str, Any]) -> str | None:
         return None
     why = f"OPENBLAS_CORETYPE={variable} is set" if variable else "OPENBLAS_CORETYPE is not set"
     return f"hint: NumPy's BLAS uses kernels for {chosen}; {why}; this CPU has {cpu}"
+
+
+def available_memory() -> int:
+    """Return the bytes this process can still allocate without swapping or being killed.
+
+    The least of what the machine, the control groups (containers) and ``ulimit -v`` leave.
+    """
+    available: list[int] = [psutil.virtual_memory().available]
+    for folder in control_groups("memory"):
+        for limit, usage in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            try:
+                left = int((folder / limit).read_text()) - int((folder / usage).read_text())
+                stat = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
+            except (OSError, ValueError):  # the other version, or "max"
+                continue
+            # Cached files count as used, but make room when memory is asked for.
+            available.append(left + int(stat.get("inactive_file", 0)))
+    if resource is not None:
+        limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit_bytes != resource.RLIM_INFINITY:
+            available.append(limit_bytes - psutil.Process().memory_info().vms)
+    return max(0, min(available))

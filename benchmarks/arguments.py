@@ -1,0 +1,47 @@
+"""What users type, for pytest's options and the scripts: numbers, percentages, durations."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+
+UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, None: 1.0}
+
+
+def positive(text: str) -> int:
+    """Parse a positive integer."""
+    try:
+        if (value := int(text)) > 0:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+
+
+def batch_sizes(text: str) -> tuple[int, ...]:
+    """Parse positive integers between commas; each counts once, in ascending order."""
+    try:
+        return tuple(sorted({positive(size) for size in text.split(",")}))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of positive integers like 1,8,64"
+        ) from None
+
+
+def percentage(text: str) -> float:
+    """Parse a percentage above zero, such as ``5%``."""
+    try:
+        if text.endswith("%") and 0 < (value := float(text[:-1]) / 100) < math.inf:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
+
+
+def duration(text: str) -> float:
+    """Parse a duration such as ``20ms``, ``0.02`` or ``20000 us``, in seconds."""
+    match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|μs|ms|s)?\s*", text)
+    if not match or not 0 < (seconds := float(match[1]) * UNITS[match[2]]) < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration like 20ms, 0.02 or 20000us")
+    return seconds

@@ -1,0 +1,129 @@
+"""A case: a predictor at a batch size, warmed up, and what is saved of its rounds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.baseline import BaselineError, described
+from benchmarks.labels import Predict, check
+from benchmarks.timing import timed
+
+Array = NDArray[Any]
+
+CHECKED = 64  # examples, at least, whose labels are compared with the formula's before timing
+CALLS = 5  # before timing, at least, unless they take more than a second
+MAX_ROUNDS = 10_000  # enough for p99; more would only swell the saved file
+
+
+class Data(NamedTuple):
+    """A workload's arrays, and the formula's labels."""
+
+    coef: Array
+    x: Array
+    labels: Array
+
+
+class Builds(NamedTuple):
+    """A predictor, or several builds of it and as many of the baseline's that take turns."""
+
+    current: list[Predict]
+    baseline: list[Predict]
+
+
+@dataclass
+class Case:
+    """A predictor at a batch size.
+
+    Parameters
+    ----------
+    name : str
+        What errors call it.
+    data : Data
+        What it labels, batch after batch.
+    batch_size : int
+        Examples of a batch.
+    builds : Builds
+        The predictor.
+    """
+
+    name: str
+    data: Data
+    batch_size: int
+    builds: Builds
+
+    @property
+    def starts(self) -> range:
+        """Where the batches begin among the examples."""
+        return range(0, len(self.data.x) - self.batch_size + 1, self.batch_size)
+
+    @property
+    def batches(self) -> Iterator[Array]:
+        """The batches, one after the other, again and again."""
+        return cycle([self.data.x[i : i + self.batch_size] for i in self.starts])
+
+    def warm_up(self) -> float:
+        """Label some batches with each version, and return the seconds of the fastest calls.
+
+        Raises
+        ------
+        BaselineError
+            If the baseline's version fails.
+        WrongLabelsError
+            If one of the current version's labels is wrong.
+        """
+        seconds = 0.0
+        if self.builds.baseline:
+            try:
+                seconds = warm_up(self.builds.baseline[0], self.data, self.starts)
+            except Exception as error:  # the baseline's code may raise any
+                raise BaselineError(described(error)) from error
+        return seconds + warm_up(self.builds.current[0], self.data, self.starts)
+
+
+def warm_up(predict: Predict, data: Data, starts: range) -> float:
+    """Label some batches, and return the seconds of the fastest call.
+
+    Raises
+    ------
+    WrongLabelsError
+        If one of the labels is wrong.
+    """
+    fastest, total, n_calls = float("inf"), 0.0, 0
+    n_checked = min(len(starts), -(-CHECKED // starts.step))
+    for k in cycle(np.linspace(0, len(starts) - 1, n_checked, dtype=int)):
+        # The number of rounds rests on these calls, and one alone may be disturbed. A call that
+        # takes a second gets the least number of rounds in any case.
+        if n_calls >= n_checked and (n_calls >= CALLS or total > 1):
+            break
+        rows = slice(starts[k], starts[k] + starts.step)
+        seconds, labels = timed(predict, data.x[rows])
+        fastest, total, n_calls = min(fastest, seconds), total + seconds, n_calls + 1
+        check(data.coef, data.x[rows], labels, data.labels[rows], rows.start)
+    return fastest
+
+
+def n_rounds(seconds: float, max_time: float, at_least: int) -> int:
+    """Return how many rounds of so many seconds to time."""
+    return max(at_least, min(int(max_time / seconds), MAX_ROUNDS))
+
+
+def statistics_of(batch_size: int, latencies: list[float]) -> dict[str, float]:
+    """Return throughput (predictions per second) and percentiles of latency (seconds).
+
+    A percentile is left out where there are too few rounds for it to mean something: p95 is that
+    of 20 rounds or more, p99 of 100.
+    """
+    median = statistics.median(latencies)
+    percentiles = {
+        f"p{q}": float(np.percentile(latencies, q))
+        for q, n in ((95, 20), (99, 100))
+        if len(latencies) >= n
+    }
+    return {"throughput": batch_size / median, "p50": median, **percentiles}

@@ -1,0 +1,36 @@
+"""What the parts of one run of ``pytest benchmarks/`` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from benchmarks.gate import Gate
+from benchmarks.limit import Limit
+
+
+@dataclass
+class Session:
+    """A run.
+
+    Parameters
+    ----------
+    blas : dict
+        NumPy's BLAS, as `benchmarks.machine.blas_info` found it before other libraries were loaded.
+    gate : Gate, optional
+        Compares with ``--baseline``.
+    limit : Limit, optional
+        The least possible latency; where anything is measured.
+    cases : list of dict
+        The ``extra_info`` of each measured case, in order.
+    """
+
+    blas: dict[str, Any]
+    gate: Gate | None = None
+    limit: Limit | None = None
+    cases: list[dict[str, Any]] = field(default_factory=list)
+
+
+SESSION = pytest.StashKey[Session]()

@@ -1,0 +1,159 @@
+"""What the gate found, in words and tables; and saved runs judged again at another threshold.
+
+``python benchmarks/verdicts.py RUN.json [--max-slowdown 3%]`` reads what a run with ``--baseline``
+and ``--benchmark-json=RUN.json`` saved, and prints its verdicts. Measuring stopped when each case
+was decided at the run's own threshold: at another one more cases are undecided, and the error rates
+of `benchmarks.gate` hold only approximately.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
+
+from benchmarks import scripts
+from benchmarks.arguments import percentage
+from benchmarks.gate import FALSE_ALARM, MISS
+from benchmarks.report import Table, aligned
+from benchmarks.runs import Run, read_runs
+from benchmarks.sign_test import judge
+
+Case = dict[str, Any]  # extra_info of a case
+
+
+def failure(case: Case) -> str:
+    """Return the sentence that a case fails with."""
+    gate = case["gate"]
+    low, high = (f"{bound:.2f}" if bound else "unknown" for bound in gate["interval"])
+    found = (
+        f"{gate['ratio']:.2f}x slower than"
+        if gate["verdict"] == "slower"
+        else f"undecided, {gate['ratio']:.2f}x the time of"
+    )
+    return (
+        f"{case['predictor']}, batch {case['batch_size']}: {found} {gate['commit'][:7]} "
+        f"({100 * gate['confidence']:.3g} % interval {low} to {high}; "
+        f"threshold {1 + gate['max_slowdown']:.4g})"
+    )
+
+
+def table(cases: list[Case], baseline: str) -> Table:
+    """Return a table of the cases."""
+    confidences = [case["gate"]["confidence"] for case in cases if "gate" in case]
+    rows = [
+        [
+            "predictor",
+            "batch size",
+            f"{baseline} (ms)",
+            "current (ms)",
+            "ratio",
+            f"{100 * min(confidences, default=1):.3g} % interval",
+            f"{100 * (1 - MISS):.3g} % below",
+            "pairs",
+            "verdict",
+        ]
+    ]
+    for case in cases:
+        row = [case["predictor"], str(case["batch_size"])]
+        if gate := case.get("gate"):
+            current, of_baseline = map(statistics.median, zip(*gate["pairs"], strict=True))
+            low, high = gate["interval"]
+            row += [
+                f"{1e3 * of_baseline:.3f}",
+                f"{1e3 * current:.3f}",
+                f"{gate['ratio']:.3f}",
+                f"{low:.3f} to {high:.3f}" if low and high else "-",
+                f"{gate['at_most']:.3f}" if gate["at_most"] else "-",
+                str(len(gate["pairs"])),
+                gate["verdict"],
+            ]
+        else:
+            row += ["-", f"{1e3 * case['p50']:.3f}", "-", "-", "-", "-", "new"]
+        rows.append(row)
+    return rows
+
+
+def conclusion(
+    cases: list[Case], baseline: str, max_slowdown: float, fails: tuple[str, ...] = ("slower",)
+) -> str:
+    """Return the verdict on the whole run in one line; `fails` are the verdicts that fail it."""
+    named: dict[str, list[str]] = {}
+    for case in cases:
+        verdict = case["gate"]["verdict"] if "gate" in case else "new"
+        named.setdefault(verdict, []).append(f"{case['predictor']} {case['batch_size']}")
+    counts = [
+        f"{len(named[verdict])} {verdict}"
+        + (f" ({', '.join(named[verdict])})" if verdict in ("slower", "undecided") else "")
+        for verdict in ("slower", "undecided", "same", "faster", "new")
+        if verdict in named
+    ]
+    return (
+        f"gate {'failed' if named.keys() & {*fails} else 'passed'} against {baseline}, "
+        f"threshold {1 + max_slowdown:.4g}: {', '.join(counts) or 'no case measured'}"
+    )
+
+
+def judged_again(run: Run, max_slowdown: float | None) -> list[Case]:
+    """Judge all pairs of a saved run at once; without `max_slowdown`, by the run's own."""
+    saved = [
+        (line.predictor, case.batch_size, case.judged)
+        for line in run.lines
+        for case in line.cases
+        if case.judged
+    ]
+
+    def judged(n_slower: int) -> list[Case]:
+        false_alarm = FALSE_ALARM / max(1, len(saved) - n_slower)
+        cases = []
+        for predictor, batch_size, gate in saved:
+            slowdown = max_slowdown or gate.max_slowdown
+            found = judge(gate.pairs, gate.n_builds, 1 + slowdown, false_alarm, MISS)
+            of_gate = {
+                "commit": gate.commit,
+                "pairs": gate.pairs,
+                "max_slowdown": slowdown,
+                "confidence": 1 - 2 * false_alarm,
+                **found.as_saved(),
+            }
+            cases.append({"predictor": predictor, "batch_size": batch_size, "gate": of_gate})
+        return cases
+
+    # Cases called slower no longer share the chance of an error (Holm, see `benchmarks.gate`).
+    n_slower, cases = 0, judged(0)
+    while n_slower != (n := sum(case["gate"]["verdict"] == "slower" for case in cases)):
+        n_slower, cases = n, judged(n)
+    return cases
+
+
+def main() -> int:
+    """Print the verdicts, and return the exit status: 1 where a case is slower, 2 for bad input."""
+    parser = argparse.ArgumentParser(description="Judge saved runs of the gate again.")
+    parser.add_argument(
+        "runs", nargs="+", type=Path, metavar="RUN.json", help="saved with --baseline"
+    )
+    parser.add_argument(
+        "--max-slowdown", type=percentage, metavar="PERCENT", help="default: the run's own"
+    )
+    options = parser.parse_args()
+    runs, status = read_runs(options.runs)
+    for run in runs:
+        cases = judged_again(run, options.max_slowdown)
+        if not cases:
+            print(f"{run.path}: has no pairs: save a run with --baseline", file=sys.stderr)
+            status = 2
+            continue
+        baseline, max_slowdown = (cases[0]["gate"][key] for key in ("commit", "max_slowdown"))
+        print("\n".join(aligned(table(cases, baseline))))
+        print(conclusion(cases, baseline, max_slowdown))
+        if status == 0 and any(case["gate"]["verdict"] == "slower" for case in cases):
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    scripts.run(main)
