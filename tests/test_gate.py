@@ -230,7 +230,9 @@ def test_slower_work_tree_fails(repository: Path) -> None:
         r"\(98 % interval [12]\.\d\d to [12]\.\d\d; threshold 1\.3\)",
         done.stdout,
     )
-    assert f"gate failed against {commit}, threshold 1.3: 4 slower (formula 1, packed 1" in done.stdout
+    assert (
+        f"gate failed against {commit}, threshold 1.3: 4 slower (formula 1, packed 1" in done.stdout
+    )
     assert len(json.loads(path.read_text())["benchmarks"]) == 4
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks import machine
-from benchmarks.limit import Limit
 from benchmarks.case import CALLS, Data, warm_up
+from benchmarks.limit import Limit
 from tests.test_benchmarks import run, saved
 
 COEF = np.ones((64, 1024))

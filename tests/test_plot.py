@@ -24,7 +24,6 @@ from benchmarks.arguments import duration
 from benchmarks.figures import save
 from benchmarks.plot import curves, main
 from benchmarks.runs import Line, Run, UnusableRunError, read_run
-
 from tests import heed_interrupts
 
 ROOT = Path(__file__).parents[1]

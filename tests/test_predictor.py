@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.predictors import check
+from benchmarks.labels import check
 from linpredict import LinearPredictor, predict
 from linpredict.kernel import kernel
 from linpredict.machine import usable_cores

@@ -1,0 +1,223 @@
+"""Which load can a predictor carry? From saved latencies to requests per second within a budget.
+
+``python benchmarks/load.py RUN.json --latency-budget 20ms`` simulates one server for each predictor
+of the run. Requests arrive at random, one by one (Poisson); whenever the server is free, it takes
+all that wait, at most a largest batch, and the time it needs is drawn from the rounds that were
+measured with as many examples. The question is that of MLPerf's "Server" scenario: the greatest rate
+of requests whose 99th percentile of response time stays within the budget (Reddi et al., "MLPerf
+Inference Benchmark", ISCA 2020).
+"""
+
+from __future__ import annotations
+
+import argparse
+import bisect
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
+
+from benchmarks import scripts
+from benchmarks.arguments import duration
+from benchmarks.figures import STYLE, budget_style, save, show, styles, value_ticks
+from benchmarks.runs import Line, read_runs
+
+Array = NDArray[Any]
+
+REQUESTS = 100_000  # of a simulation that the greatest rate rests on
+DRAWN_REQUESTS = 30_000  # of one that is a point in the plot
+SETTLE = 0.05  # of the requests, at the start, when nobody waits yet: not counted
+NEAR = 0.01  # the greatest rate is found up to this part of itself
+
+
+class Server:
+    """One server of a predictor, by the rounds that were measured.
+
+    A batch of a size between two measured ones takes a time between theirs, at the same quantile;
+    one that is smaller than all takes as long as the smallest.
+
+    Parameters
+    ----------
+    rounds : dict of int to sequence of float
+        Seconds of the rounds, by batch size.
+    """
+
+    def __init__(self, rounds: dict[int, Sequence[float]]) -> None:
+        self._rounds = {size: sorted(rounds[size]) for size in sorted(rounds)}
+        self.sizes = list(self._rounds)
+        self._between: dict[int, tuple[list[float], list[float], float]] = {}
+
+    def seconds(self, batch_size: int, quantile: float) -> float:
+        """Return the time of a batch."""
+        if batch_size not in self._between:
+            i = bisect.bisect_left(self.sizes, batch_size)
+            above = self.sizes[i]
+            below = above if above == batch_size else self.sizes[max(0, i - 1)]
+            part = (batch_size - below) / (above - below) if above > below else 0.0
+            self._between[batch_size] = (self._rounds[below], self._rounds[above], part)
+        below_rounds, above_rounds, part = self._between[batch_size]
+        seconds = below_rounds[int(quantile * len(below_rounds))]
+        if part:
+            seconds += part * (above_rounds[int(quantile * len(above_rounds))] - seconds)
+        return seconds
+
+    def most(self, largest: int) -> float:
+        """Return the requests per second that batches of a size get through, one after another."""
+        return largest / (sum(self.seconds(largest, (k + 0.5) / 1000) for k in range(1000)) / 1000)
+
+    def responses(self, rate: float, largest: int, n_requests: int, seed: int = 0) -> Array:
+        """Simulate requests, and return the response time of each in seconds.
+
+        Parameters
+        ----------
+        rate : float
+            Requests per second.
+        largest : int
+            The largest batch that the server takes, among the sizes measured or between them.
+        n_requests : int
+            How many.
+        seed : int
+            Of the arrivals and the times of the batches.
+        """
+        rng = random.Random(seed)
+        unit = np.random.default_rng(seed).exponential(size=n_requests).cumsum()
+        arrivals = (unit / rate).tolist()
+        ends, taken = [], []
+        free, first = 0.0, 0
+        while first < n_requests:
+            start = max(free, arrivals[first])
+            n = bisect.bisect_right(arrivals, start, first + 1, min(first + largest, n_requests))
+            n -= first
+            free = start + self.seconds(n, rng.random())
+            ends.append(free)
+            taken.append(n)
+            first += n
+        return np.repeat(ends, taken) - unit / rate
+
+    def p99(self, rate: float, largest: int, n_requests: int = REQUESTS, seed: int = 0) -> float:
+        """Return the 99th percentile of the response times in seconds."""
+        responses = self.responses(rate, largest, n_requests, seed)
+        return float(np.percentile(responses[int(SETTLE * n_requests) :], 99))
+
+    def greatest_rate(self, largest: int, budget: float) -> float:
+        """Return the greatest rate whose p99 stays within a budget in seconds, or 0."""
+        low, high = 0.0, self.most(largest)
+        if self.p99(high * NEAR, largest, DRAWN_REQUESTS) > budget:
+            return 0.0
+        while high - low > NEAR * high:
+            middle = (low + high) / 2
+            within = self.p99(middle, largest) <= budget
+            low, high = (middle, high) if within else (low, middle)
+        return low
+
+
+def answer(server: Server, budget: float) -> str:
+    """Say which load the server carries within a latency budget."""
+    sizes = server.sizes
+    rates = {size: server.greatest_rate(size, budget) for size in sizes}
+    # The smallest of those that differ by no more than the search does: more gain nothing.
+    best = next(size for size in sizes if rates[size] >= (1 - 2 * NEAR) * max(rates.values()))
+    if not rates[best]:
+        return f"not even single requests stay within {show(budget)}"
+    alone = f"{rates[1]:,.0f} requests/s" if 1 in rates else "not measured"
+    return (
+        f"{rates[best]:,.0f} requests/s with a p99 within {show(budget)}, in batches of up to "
+        f"{best}; without batching {alone}"
+    )
+
+
+def draw(servers: dict[str, Server], budget: float | None) -> Figure:
+    """Draw the p99 response time against the rate, a panel for each predictor."""
+    figure = Figure(figsize=(9, 1 + 4 * len(servers)), layout="constrained")
+    panels = figure.subplots(len(servers), sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, (name, server) in zip(panels, servers.items(), strict=True):
+        axes.set(title=f"Response Time under Load: {name}", xscale="log", yscale="log")
+        axes.set_ylabel("p99 response time (seconds)")
+        for largest, style in zip(server.sizes[::-2][::-1], styles(), strict=False):
+            rates = server.most(largest) * np.array([0.03, 0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9])
+            p99 = [server.p99(rate, largest, DRAWN_REQUESTS) for rate in rates]
+            axes.plot(rates, p99, label=f"{largest}", **style)
+        if budget:
+            axes.axhline(budget, **budget_style(budget))
+        value_ticks(axes.yaxis, "s")
+        axes.legend(title="largest batch", loc="upper left", bbox_to_anchor=(1, 1))
+    panels[-1].set_xlabel("requests per second")
+    value_ticks(panels[-1].xaxis)
+    return figure
+
+
+def servers(lines: Sequence[Line]) -> dict[str, Server]:
+    """Return a server for each predictor whose rounds were saved."""
+    several = len({line.workload for line in lines}) > 1
+    return {
+        f"{line.predictor}, {line.workload}" if several else line.predictor: Server(
+            {case.batch_size: case.rounds for case in line.cases}
+        )
+        for line in lines
+        if not line.baseline and all(case.rounds for case in line.cases)
+    }
+
+
+def progress(lasts: float = 2.0) -> Callable[[str], None]:
+    """Return what says on a terminal what is being done, from so many seconds on."""
+    start = time.perf_counter()
+
+    def say(what: str) -> None:
+        if time.perf_counter() - start > lasts and sys.stderr.isatty():
+            print(what, file=sys.stderr)
+
+    return say
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Simulate, and return the exit status: 0, or 2 where the file was of no use."""
+    parser = argparse.ArgumentParser(description="Find the load that a predictor can carry.")
+    parser.add_argument("run", type=Path, metavar="RUN.json", help="saved by pytest benchmarks/")
+    parser.add_argument(
+        "--latency-budget", type=duration, metavar="TIME",
+        help="of the 99th percentile of response times: 20ms, 0.02, 20000us",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("plots"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument("--format", choices=("png", "svg"), default="png")
+    options = parser.parse_args(arguments)
+    runs, status = read_runs([options.run])
+    if not runs:
+        return status
+    found = servers(runs[0].lines)
+    if not found:
+        print(
+            f"{options.run}: has no durations of single rounds: save it with --benchmark-json, or "
+            "--benchmark-save-data",
+            file=sys.stderr,
+        )
+        return 2
+    say = progress()
+    if options.latency_budget:
+        for name, server in found.items():
+            say(f"simulating {name}")
+            print(f"{name}: {answer(server, options.latency_budget)}", flush=True)
+    say("simulating for the plot")
+    with rc_context(STYLE):
+        figure = draw(found, options.latency_budget)
+    try:
+        save({"load": figure}, options.out, options.format)
+    except OSError as error:
+        print(f"{options.out}: cannot be written: {error.strerror}", file=sys.stderr)
+        return 2
+    print(f"load drawn in {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    scripts.run(main)
