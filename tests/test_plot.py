@@ -70,9 +70,11 @@ def write(path: Path, content: Any) -> Path:
     return path
 
 
-def script(*arguments: Any, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def script(
+    *arguments: Any, folder: Path = ROOT, name: str = "plot.py"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks/plot.py"), *map(str, arguments)],
+        [sys.executable, str(ROOT / "benchmarks" / name), *map(str, arguments)],
         cwd=folder, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
 

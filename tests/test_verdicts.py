@@ -1,0 +1,50 @@
+"""``python benchmarks/verdicts.py``: saved runs of the gate, judged again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.test_plot import run, script, write
+
+
+def saved(ratio: float, **gate: Any) -> dict[str, Any]:
+    """Return a run whose pairs spread by 1 % around a ratio."""
+    content = run()
+    pairs = [[0.01 * ratio * (1 + 0.001 * (i % 21 - 10)), 0.01] for i in range(200)]
+    for benchmark in content["benchmarks"][1:]:
+        found = {"commit": "abcdef0123456789", "pairs": pairs, "max_slowdown": 0.05}
+        benchmark["extra_info"]["gate"] = found | gate
+    return content
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "conclusion"),
+    [
+        ([], 0, "gate passed against abcdef0, threshold 1.05: 6 same"),
+        (["--max-slowdown=2%"], 1, "gate failed against abcdef0, threshold 1.02: 6 slower"),
+        (["--max-slowdown=3%"], 0, "gate passed against abcdef0, threshold 1.03: 6 undecided"),
+    ],
+)
+def test_judged_again(tmp_path: Path, options: list[str], status: int, conclusion: str) -> None:
+    file = write(tmp_path / "run.json", saved(1.03, n_builds=3))
+    done = script(file, *options, name="verdicts.py", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (status, "")
+    assert conclusion in done.stdout
+    assert done.stdout.count("abcdef0 (ms)") == 1
+    assert done.stdout.count("1.030") >= 6
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (run(), "has no pairs: save a run with --baseline"),
+        ("{", "is not JSON"),
+        (saved(1.0, n_builds=0), "has no valid 'n_builds'"),
+        (saved(1.0, max_slowdown="5%"), "has no valid 'max_slowdown'"),
+    ],
+)
+def test_unusable_file(tmp_path: Path, content: Any, sentence: str) -> None:
+    done = script(write(tmp_path / "run.json", content), name="verdicts.py")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert sentence in done.stderr
