@@ -71,9 +71,9 @@ def test_verdict(ratio: float, n: int, verdict: str) -> None:
 
 def test_one_bad_build_is_no_slowdown() -> None:
     def verdict(*slowdowns: float) -> str:
-        pairs = [(slowdowns[i // TURN % len(slowdowns)], 1.0) for i in range(6 * TURN)]
+        pairs = [(slowdowns[i // TURN % len(slowdowns)], 1.0) for i in range(12 * TURN)]
         return judge(pairs, len(slowdowns), 1.05, 0.01, 0.01).verdict
 
     assert verdict(1.5, 1.5, 1.5) == "slower"
     assert verdict(1.5, 1.5, 1.0) == "undecided"
-    assert compare(np.array([1.5] * 32 + [1.0] * 16), 1.05, 0.01, 0.01).verdict == "slower"
+    assert compare(np.array([1.5] * 64 + [1.0] * 32), 1.05, 0.01, 0.01).verdict == "slower"
