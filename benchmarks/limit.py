@@ -82,6 +82,10 @@ class Limit:
             self._reading.get(batch_size, math.inf), scale * min(reading)
         )
 
+    def is_measured(self, batch_size: int) -> bool:
+        """Tell whether the ceilings for a batch size were measured."""
+        return batch_size in self._reading
+
     def reached(self, batch_size: int, seconds: float) -> None:
         """Take into account what a call took."""
         self._fastest[batch_size] = min(self._fastest.get(batch_size, math.inf), seconds)
@@ -118,7 +122,8 @@ class InC:
         self._operations: int = ctypes.c_int64.in_dll(compiled, "operations").value
         self._cores = usable_cores()
         self._threads = ThreadPoolExecutor(self._cores)
-        self._iterations = self._repeats = 1
+        self._iterations = 1
+        self._repeats: dict[int, int] = {}  # by the number of lines
 
     def multiply_add_rate(self) -> float:
         """Return the multiplications and additions per second in registers."""
@@ -126,9 +131,8 @@ class InC:
         def iterate(n: int) -> float:
             return self._seconds(lambda _: self._multiply_add(n))
 
-        self._iterations = enough(iterate, self._iterations)
-        n_operations = self._operations * self._iterations * self._cores
-        return n_operations / iterate(self._iterations)
+        self._iterations, seconds = enough(iterate, self._iterations)
+        return self._operations * self._iterations * self._cores / seconds
 
     def seconds_to_read(self, values: Array) -> float:
         """Return the seconds to read contiguous values once, each core an equal part of them."""
@@ -140,18 +144,19 @@ class InC:
                 lambda core: self._read(start + core * n_lines * LINE, n_lines, repeats)
             )
 
-        repeats = enough(read, 1)
-        return read(repeats) / repeats
+        repeats, seconds = enough(read, self._repeats.get(n_lines, 1))
+        self._repeats[n_lines] = repeats
+        return seconds / repeats
 
     def _seconds(self, work: Callable[[int], object]) -> float:
         return timed(lambda: list(self._threads.map(work, range(self._cores))))[0]
 
 
-def enough(seconds: Callable[[int], float], n: int) -> int:
-    """Double `n` until so many repeats take long enough."""
-    while seconds(n) < AT_ONCE:
+def enough(seconds: Callable[[int], float], n: int) -> tuple[int, float]:
+    """Double `n` until so many repeats take long enough; return it, and their seconds."""
+    while (taken := seconds(n)) < AT_ONCE:
         n *= 2
-    return n
+    return n, taken
 
 
 def gemm_rate(dtype: np.dtype[Any]) -> float:

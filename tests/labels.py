@@ -17,8 +17,8 @@ def assert_right(w: Array, x: Array, labels: Array, intercept: Array | None = No
     """
     assert labels.shape == (len(x),)
     assert labels.dtype == np.intp
-    dtype = np.result_type(w, x, np.float32 if intercept is None else intercept, np.float32)
-    largest, u = np.finfo(dtype).max, np.finfo(np.result_type(w, x)).eps / 2
+    dtype = np.result_type(w, x)  # of the products, whatever the intercept's
+    largest, u = np.finfo(np.result_type(dtype, np.float32)).max, np.finfo(dtype).eps / 2
     b = np.zeros(len(w), "longdouble") if intercept is None else intercept.astype("longdouble")
     for label, example in zip(labels, x.astype("longdouble"), strict=True):
         assert 0 <= label < len(w)
@@ -35,5 +35,5 @@ def assert_right(w: Array, x: Array, labels: Array, intercept: Array | None = No
         elif np.isinf(best := scores.max()):
             assert label == scores.argmax()
         else:
-            tiny = 100 * np.finfo(np.result_type(w, x)).tiny
+            tiny = 100 * np.finfo(dtype).tiny
             assert best - scores[label] <= 2 * (len(example) + 2) * u * sizes.max() + tiny

@@ -28,7 +28,7 @@ SMALL = (
     "--classes=5", "--features=40", "--samples=32", "--batch-sizes=1,32",
     "--benchmark-max-time=0.01",
 )  # fmt: skip
-FULL = ("--classes=64", "--features=262144", "--samples=1024")
+FULL = ("--classes=64", "--features=262144", "--samples=256")
 
 CASE = "benchmarks/test_predict.py::test_predict"
 
@@ -112,7 +112,7 @@ def test_saved_figures(tmp_path: Path) -> None:
 def test_median_is_that_of_a_bare_loop(tmp_path: Path) -> None:
     log = tmp_path / "calls.json"
     content = saved(
-        tmp_path, *FULL, "--batch-sizes=1,64", "--benchmark-max-time=5",
+        tmp_path, *FULL, "--batch-sizes=1,64", "--benchmark-max-time=3",
         "--predictor=tests.predictors:beside_a_bare_loop", environment={"CALLS": str(log)},
     )  # fmt: skip
     calls = json.loads(log.read_text())
@@ -192,12 +192,13 @@ def test_known_duration(tmp_path: Path, milliseconds: int) -> None:
 
 
 def test_machine_info_does_not_change(tmp_path: Path) -> None:
-    first, second = (saved(tmp_path)["machine_info"] for _ in range(2))
+    one_case = ("--batch-sizes=1", "--predictor=packed")
+    first, second = (saved(tmp_path, *one_case)["machine_info"] for _ in range(2))
     assert first == second
     assert first["numpy_version"] == np.__version__
     assert first["usable_cores"] >= 1
     assert first["blas"]["name"]
-    limited = saved(tmp_path, environment={"OPENBLAS_NUM_THREADS": "1"})["machine_info"]
+    limited = saved(tmp_path, *one_case, environment={"OPENBLAS_NUM_THREADS": "1"})["machine_info"]
     if first["blas"]["name"] == "openblas":
         assert limited["blas"]["threads"] == 1
 
@@ -390,7 +391,7 @@ def test_environment(tmp_path: Path, name: str) -> None:
     environment = {k: v for k, v in (ENVIRONMENT | ENVIRONMENTS[name]).items() if v is not None}
     path = tmp_path / "run.json"
     for command in (
-        ["-m", "pytest", "benchmarks", *SMALL, f"--benchmark-json={path}"],
+        ["-m", "pytest", "benchmarks", *SMALL, "--batch-sizes=32", f"--benchmark-json={path}"],
         ["benchmarks/plot.py", str(path), "--latency-budget=20us", f"--out={tmp_path / 'plots'}"],
     ):
         one_core = ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0)))]

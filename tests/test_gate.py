@@ -90,7 +90,7 @@ def test_measures_until_it_is_decided() -> None:
             Rounds(), [predict], [older], itertools.repeat(np.zeros(1)), 1
         )
 
-    quick, slow = measured(1.5, 100), measured(1.08, 100)
+    quick, slow = measured(3, 100), measured(1.08, 100)
     assert quick["verdict"] == slow["verdict"] == "slower"
     assert len(quick["pairs"]) == FEWEST < len(slow["pairs"])
     assert len(measured(1.05, 0)["pairs"]) == FEWEST
