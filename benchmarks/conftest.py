@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -126,6 +127,21 @@ def warm_up(case: Case, run: Session) -> Callable[[], float]:
             pytest.fail(f"{case.name}: {error}", pytrace=False)
 
     return warm_up
+
+
+@pytest.fixture
+def say(case: Case, capsys: pytest.CaptureFixture[str]) -> Generator[Callable[[str], None]]:
+    """Return what shows a case's progress behind the cursor, where that is on a terminal."""
+    clear, save, restore, cut, wrap = "\x1b[K", "\x1b7", "\x1b8", "\x1b[?7l", "\x1b[?7h"
+
+    def write(text: str) -> None:
+        with capsys.disabled():
+            if sys.stdout.isatty():
+                sys.stdout.write(text)
+                sys.stdout.flush()
+
+    yield lambda text: write(f"{save}{clear}{cut} {case.name}: {text}{wrap}{restore}")
+    write(clear)
 
 
 @contextmanager

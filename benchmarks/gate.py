@@ -142,6 +142,7 @@ class Gate:
         baseline: list[Predict],
         batches: Iterator[Array],
         pair_seconds: float,
+        say: Callable[[str], None] = lambda text: None,
     ) -> dict[str, Any]:
         """Measure a case with pytest-benchmark until it is decided or its time is up.
 
@@ -155,6 +156,8 @@ class Gate:
             The batches to label; each is labelled by both.
         pair_seconds : float
             About how long a call of each takes.
+        say : callable
+            Told now and then how many pairs there are, and how long all cases may still take.
 
         Returns
         -------
@@ -182,6 +185,7 @@ class Gate:
         start = time.perf_counter()
         seconds = self._seconds_left / max(1, self._cases_left)
         n = even(max(FEWEST, min(500, FIRST_LOOK / pair_seconds)))
+        say(f"0 pairs, at most {self._seconds_left:.0f} s left")
         benchmark.pedantic(new, setup=before, teardown=after, rounds=n)
         del new.seconds[n:], old.seconds[n:]  # --benchmark-cprofile calls once more
         false_alarm = FALSE_ALARM / max(1, self._cases_not_slower)
@@ -196,6 +200,8 @@ class Gate:
             if comparison.verdict != "undecided" or not unspent:
                 break
             n = more
+            left = self._seconds_left - (time.perf_counter() - start)
+            say(f"{len(pairs)} pairs, at most {max(0, left):.0f} s left")
             while len(new.seconds) < n:
                 (x,), _ = before()
                 new(x)

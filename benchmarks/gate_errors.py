@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -128,11 +129,34 @@ def compare_fail_run(folder: Path, size: list[str]) -> dict[str, Any]:
         return {"failed": bool(pytest(folder, *options, *compare))}
 
 
+def interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the bounds of the chance of what happened `k` times of `n`.
+
+    Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+    binomial", 1934: where the chance is the lower bound, `k` or more, and where it is the upper
+    one, `k` or fewer, happen in (1 - confidence) / 2 of such runs.
+    """
+
+    def at_most(k: int, p: float) -> float:
+        return sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+
+    def highest(k: int, chance: float) -> float:
+        """Return the highest `p` with which `k` or fewer happen with so much chance."""
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            p = (low + high) / 2
+            low, high = (p, high) if at_most(k, p) >= chance else (low, p)
+        return low
+
+    tail = (1 - confidence) / 2
+    return highest(k - 1, 1 - tail) if k else 0.0, highest(k, tail) if k < n else 1.0
+
+
 def table(path: Path) -> str:
     """Return what the runs in a file tell as a table in Markdown."""
-    heads = ["size", "judged by", "other core", "slowdown", "runs", "runs failed", "cases slower"]
-    heads += ["undecided", "seconds a run"]
-    rows = [heads, [":--"] * 3 + ["--:"] * 6]
+    heads = ["size", "judged by", "other core", "slowdown", "runs", "runs failed", "95 % interval"]
+    heads += ["cases slower", "undecided", "seconds a run"]
+    rows = [heads, [":--"] * 3 + ["--:"] * 7]
     scenarios: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for line in path.read_text().splitlines():
         run = json.loads(line)
@@ -148,7 +172,8 @@ def table(path: Path) -> str:
             [
                 *scenario,
                 str(len(runs)),
-                str(sum(run["failed"] for run in runs)),
+                str(failed := sum(run["failed"] for run in runs)),
+                "{:.0%} to {:.0%}".format(*interval(failed, len(runs))),
                 *(
                     f"{cases[verdict]} of {cases.total()}" if cases else ""
                     for verdict in ("slower", "undecided")
@@ -170,7 +195,11 @@ def main() -> int:
         "--slowdown", type=percentage, default=0.0, metavar="PERCENT", help="default: unchanged"
     )
     parser.add_argument(
-        "--max-slowdown", type=percentage, default="5%", metavar="PERCENT", help="the gate's limit"
+        "--max-slowdown",
+        type=percentage,
+        default="5%",
+        metavar="PERCENT",
+        help="the gate's; default: %(default)s",
     )
     parser.add_argument("--busy", action="store_true", help="keep one core busy")
     parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
@@ -198,7 +227,7 @@ def measure(options: argparse.Namespace) -> None:
     """Run the gate, and add what it found to the file."""
     size = SIZES[options.size]
     max_slowdown = f"{100 * options.max_slowdown:g}%"
-    method = "median:10%" if options.compare_fail else f"gate, limit {max_slowdown}"
+    method = "median:10%" if options.compare_fail else f"gate, threshold {max_slowdown}"
     other_core = "busy" if options.busy else "idle"
     scenario = [options.size, method, other_core, f"{100 * options.slowdown:g}%"]
     with tempfile.TemporaryDirectory() as name:

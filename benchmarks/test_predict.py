@@ -45,12 +45,13 @@ def test_predict(
     case: Case,
     warm_up: Callable[[], float],
     gate: Gate | None,
+    say: Callable[[str], None],
     pytestconfig: pytest.Config,
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
     seconds, batches = warm_up(), case.batches
     if gate and case.builds.baseline:
-        found = gate.measure(benchmark, *case.builds, batches, seconds)
+        found = gate.measure(benchmark, *case.builds, batches, seconds, say)
         benchmark.extra_info["gate"] = found
         if found["verdict"] in gate.fails:
             pytest.fail(failure(benchmark.extra_info), pytrace=False)

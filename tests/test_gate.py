@@ -3,6 +3,8 @@
 import importlib
 import itertools
 import json
+import os
+import pty
 import re
 import shutil
 import signal
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks import baseline, gate
 from benchmarks.gate import FEWEST
-from benchmarks.gate_errors import make_repository, table
+from benchmarks.gate_errors import interval, make_repository, table
 from benchmarks.sign_test import Comparison, Pairs
 from tests import ENVIRONMENT, heed_interrupts
 
@@ -213,6 +215,30 @@ def test_unchanged_code_passes(repository: Path) -> None:
         assert {low, high} <= {*ratios}
         assert (low < result["at_most"] < 1.3) == (result["verdict"] != "undecided")
     assert "gate" not in run(repository).stdout.replace(str(repository), "")
+
+
+def test_progress_on_a_terminal(repository: Path) -> None:
+    arguments, environment = command(repository, "--baseline=HEAD~1", "--batch-sizes=8")
+    terminal, output = pty.openpty()
+    with subprocess.Popen(arguments, cwd=repository, env=environment, stdout=output):
+        os.close(output)
+        shown = b"".join(iter(lambda: read(terminal), b"")).decode()
+    os.close(terminal)
+    said = re.findall(r"(\w+), batch 8: (\d+) pairs, at most (\d+) s left", shown)
+    assert {name for name, _, _ in said} == {"formula", "packed"}
+    left = [int(seconds) for _, _, seconds in said]
+    assert left == sorted(left, reverse=True)
+    assert 0 < left[0] <= 2 * gate.SECONDS
+    assert shown.index("pairs, at most") < shown.index("[100%]")
+    assert "s left" not in run(repository, "--baseline=HEAD~1", "--batch-sizes=8").stdout
+
+
+def read(terminal: int) -> bytes:
+    """Read what comes, and nothing when the other end is closed."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
 
 
 def test_with_a_profile(repository: Path) -> None:
@@ -412,9 +438,18 @@ def test_baseline_and_current_package_do_not_mix(package: Path) -> None:
     assert (sys.path, sys.path_hooks) == (path, hooks)
 
 
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),  # by scipy.stats.binomtest(k, n).proportion_ci(method="exact")
+    [(0, 100, 0, 0.0362167), (1, 100, 0.000253146, 0.0544594), (5, 20, 0.0865715, 0.491046),
+     (20, 20, 0.831567, 1)],
+)  # fmt: skip
+def test_interval_of_a_chance(k: int, n: int, low: float, high: float) -> None:
+    assert interval(k, n) == pytest.approx((low, high), rel=1e-4)
+
+
 def test_table_of_errors(tmp_path: Path) -> None:
     path = tmp_path / "errors.jsonl"
-    scenario = ["small", "gate, limit 5%", "idle", "10%"]
+    scenario = ["small", "gate, threshold 5%", "idle", "10%"]
     runs = [
         {"scenario": ["small", "median:10%", "idle", "0%"], "failed": False, "seconds": 9},
         {"scenario": scenario, "failed": True, "seconds": 3, "verdicts": ["slower", "slower"]},
@@ -424,9 +459,9 @@ def test_table_of_errors(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(run) + "\n" for run in runs))
     rows = table(path).splitlines()[2:]
     assert rows == [
-        "| small | gate, limit 5% | idle | 8% | 1 | 1 | 1 of 1 | 0 of 1 | 5 |",
-        "| small | gate, limit 5% | idle | 10% | 2 | 2 | 3 of 4 | 1 of 4 | 4 |",
-        "| small | median:10% | idle | 0% | 1 | 0 |  |  | 9 |",
+        "| small | gate, threshold 5% | idle | 8% | 1 | 1 | 2% to 100% | 1 of 1 | 0 of 1 | 5 |",
+        "| small | gate, threshold 5% | idle | 10% | 2 | 2 | 16% to 100% | 3 of 4 | 1 of 4 | 4 |",
+        "| small | median:10% | idle | 0% | 1 | 0 | 0% to 97% |  |  | 9 |",
     ]
 
 
