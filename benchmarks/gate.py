@@ -49,7 +49,9 @@ FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more t
 # equals is left out, the others take turns, and a slowdown must show with each.
 BUILT = 5
 BUILDS = 3
-SECONDS = 7.0  # for each case on average; what one leaves over is there for those after it
+# For all cases together, and at least so much for each on average; what one leaves over is there
+# for those after it.
+SECONDS, SECONDS_EACH = 150.0, 7.0
 
 
 def fastest(builds: list[Predict], x: Array) -> list[Predict]:
@@ -90,8 +92,8 @@ class Gate:
         How many cases there will be.
     fails : tuple of str
         The verdicts that fail a case.
-    seconds : float
-        What a case may take on average; what one leaves over is there for those after it.
+    seconds : float, optional
+        What they may take together.
     """
 
     def __init__(
@@ -100,13 +102,13 @@ class Gate:
         max_slowdown: float,
         n_cases: int,
         fails: tuple[str, ...] = ("slower",),
-        seconds: float = SECONDS,
+        seconds: float | None = None,
     ) -> None:
         self.baseline = baseline
         self.fails = fails
         self.max_slowdown = max_slowdown
         self._cases_not_slower = self._cases_left = n_cases
-        self._seconds_left = seconds * n_cases
+        self._seconds_left = max(SECONDS, SECONDS_EACH * n_cases) if seconds is None else seconds
 
     def builds(
         self, name: str, build: Callable[[], Predict], coef: Array, x: Array
