@@ -14,7 +14,7 @@ import argparse
 import bisect
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Server:
         Seconds of the rounds, by batch size.
     """
 
-    def __init__(self, rounds: dict[int, Sequence[float]]) -> None:
+    def __init__(self, rounds: Mapping[int, Sequence[float]]) -> None:
         self._rounds = {size: sorted(rounds[size]) for size in sorted(rounds)}
         self.sizes = list(self._rounds)
         self._between: dict[int, tuple[list[float], list[float], float]] = {}
@@ -138,15 +138,25 @@ class Server:
         return rate if rate > around[0] else search(0.0, around[0], NEAR, REQUESTS)[0]
 
 
-def answer(server: Server, budget: float) -> str:
-    """Say which load the server carries within a latency budget."""
+def greatest_rates(server: Server, budget: float) -> dict[int, float]:
+    """Return the greatest rate for each largest batch that may be the best, and for 1."""
     rates: dict[int, float] = {}
     for size in reversed(server.sizes):
         if size == 1 or server.most(size) > max(rates.values(), default=0):  # or it cannot win
             rates[size] = server.greatest_rate(size, budget)
-    # The smallest of those that differ by no more than the search does: more gain nothing.
+    return rates
+
+
+def smallest_enough(rates: dict[int, float]) -> int:
+    """Return the smallest of the largest batches whose rates differ by no more than the search."""
     enough = (1 - 2 * NEAR) * max(rates.values())
-    best = min(size for size, rate in rates.items() if rate >= enough)
+    return min(size for size, rate in rates.items() if rate >= enough)
+
+
+def answer(server: Server, budget: float) -> str:
+    """Say which load the server carries within a latency budget."""
+    rates = greatest_rates(server, budget)
+    best = smallest_enough(rates)
     if not rates[best]:
         return f"not even single requests stay within {show(budget)}"
     alone = f"{rates[1]:,.0f} requests/s" if 1 in rates else "not measured"

@@ -1,6 +1,7 @@
 """``python benchmarks/load.py``: the simulation against queueing theory, and the script."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +95,19 @@ def test_bad_file(tmp_path: Path, content: str, sentence: str) -> None:
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert sentence in done.stderr
     assert not (tmp_path / "plots").exists()
+
+
+def test_requests_of_mlperf_are_answered_in_batches() -> None:
+    pytest.importorskip("mlperf_loadgen")
+    from benchmarks.mlperf import sent
+
+    sizes = []
+
+    def call(n_samples: int) -> None:
+        sizes.append(n_samples)
+        time.sleep(0.02)
+
+    p50, p99 = sent(call, rate=150, largest=4, budget=0.1, seconds=2)
+    assert 0.02 <= p50 <= p99
+    assert 100 <= sum(sizes) <= 1000  # LoadGen's least, and more than Poisson gives
+    assert 2 <= max(sizes) <= 4

@@ -1,0 +1,154 @@
+"""Prove ``load.py`` by MLPerf's load generator: the same load, simulated and sent.
+
+``pip install -e '.[mlperf]' && python -m benchmarks.mlperf --latency-budget 20ms`` finds the
+greatest rate of `linpredict.LinearPredictor` at 64 classes × 262,144 features as ``load.py`` does.
+Then it sends 30 %, 60 % and 85 % of that rate to the predictor in this process: LoadGen's scenario
+"Server" (Reddi et al., "MLPerf Inference Benchmark", ISCA 2020), and one thread that takes all that
+wait, at most the largest batch. The rounds that the simulation draws from are measured just before
+each. A request's example is the next row of those that lie in memory, as in ``pytest benchmarks/``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+try:
+    import mlperf_loadgen as loadgen
+except ModuleNotFoundError as error:
+    print(f"{error.name} is not installed: pip install -e '.[mlperf]'", file=sys.stderr)
+    sys.exit(2)
+
+from benchmarks import scripts
+from benchmarks.arguments import duration
+from benchmarks.figures import show
+from benchmarks.labels import Predict
+from benchmarks.load import REQUESTS, SETTLE, Server, greatest_rates, smallest_enough
+from benchmarks.timing import timed
+from benchmarks.workload import Workload
+from linpredict import LinearPredictor
+
+SIZES = tuple(2**i for i in range(8))
+ROUNDS = 60
+PARTS = (0.3, 0.6, 0.85)
+
+
+def rotating(predict: Predict, x: NDArray[Any]) -> Callable[[int], object]:
+    """Return what labels so many examples, the next ones of `x` at each call."""
+    start = 0
+
+    def call(n_samples: int) -> object:
+        nonlocal start
+        if start + n_samples > len(x):
+            start = 0
+        start += n_samples
+        return predict(x[start - n_samples : start])
+
+    return call
+
+
+def measured(call: Callable[[int], object]) -> Server:
+    """Return a server by the rounds of each batch size, measured in turns."""
+    rounds: dict[int, list[float]] = {size: [] for size in SIZES}
+    for _ in range(ROUNDS):
+        for size, its in rounds.items():
+            call(size)  # what a neighbour in the turn left in the caches is not counted
+            its.append(timed(call, size)[0])
+    return Server(rounds)
+
+
+def sent(
+    call: Callable[[int], object], rate: float, largest: int, budget: float, seconds: float
+) -> tuple[float, float]:
+    """Send requests at random for so many seconds; return their p50 and p99 response times."""
+    waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+
+    def serve() -> None:
+        while True:
+            batch = [waiting.get()]
+            while len(batch) < largest and not waiting.empty():
+                batch.append(waiting.get())
+            requests = [request for request in batch if request is not None]
+            if requests:
+                call(len(requests))
+                answers = [loadgen.QuerySampleResponse(request, 0, 0) for request in requests]
+                loadgen.QuerySamplesComplete(answers)
+            if len(requests) < len(batch):
+                return
+
+    def issue(samples: list[Any]) -> None:
+        for sample in samples:
+            waiting.put(sample.id)
+
+    settings = loadgen.TestSettings()
+    settings.scenario = loadgen.TestScenario.Server
+    settings.mode = loadgen.TestMode.PerformanceOnly
+    settings.server_target_qps = rate
+    settings.server_target_latency_ns = int(1e9 * budget)
+    settings.server_target_latency_percentile = 0.99
+    settings.min_duration_ms = int(1000 * seconds)
+    server = threading.Thread(target=serve)
+    server.start()
+    sut = loadgen.ConstructSUT(issue, lambda: None)
+    qsl = loadgen.ConstructQSL(1024, 1024, lambda _: None, lambda _: None)
+    try:
+        with tempfile.TemporaryDirectory(prefix="linpredict-") as folder:
+            log = loadgen.LogSettings()
+            log.enable_trace = False
+            log.log_output = loadgen.LogOutputSettings()
+            log.log_output.outdir = folder
+            log.log_output.copy_summary_to_stdout = False
+            loadgen.StartTestWithLogSettings(sut, qsl, settings, log)
+            summary = Path(folder, "mlperf_log_summary.txt").read_text()
+    finally:
+        loadgen.DestroyQSL(qsl)
+        loadgen.DestroySUT(sut)
+        waiting.put(None)
+        server.join()
+    p50, p99 = re.findall(r"^(?:50|99)\.00 percentile latency \(ns\) *: (\d+)", summary, re.M)
+    return int(p50) / 1e9, int(p99) / 1e9
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Simulate, send, and print both."""
+    parser = argparse.ArgumentParser(description="Prove load.py by MLPerf's load generator.")
+    parser.add_argument("--latency-budget", type=duration, default=0.02, metavar="TIME")
+    parser.add_argument(
+        "--seconds", type=duration, default=20.0, metavar="TIME",
+        help="of each rate (default: %(default)s)",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    workload = Workload()
+    call = rotating(LinearPredictor(workload.weights()).predict, workload.examples())
+    rates = greatest_rates(measured(call), options.latency_budget)
+    most = rates[largest := smallest_enough(rates)]
+    if not most:
+        print(f"not even single requests stay within {show(options.latency_budget)}")
+        return 0
+    print(f"{most:,.0f} requests/s in batches of up to {largest}", flush=True)
+    for part in PARTS:
+        rate = part * most
+        simulated = measured(call).responses(rate, largest, REQUESTS)[int(SETTLE * REQUESTS) :]
+        p50, p99 = sent(call, rate, largest, options.latency_budget, options.seconds)
+        foretold = np.percentile(simulated, [50, 99])
+        print(
+            f"{part:.0%}, {rate:,.0f} requests/s: p50 {1e3 * p50:.1f} ms, simulated "
+            f"{1e3 * foretold[0]:.1f} ms; p99 {1e3 * p99:.1f} ms, simulated "
+            f"{1e3 * foretold[1]:.1f} ms",
+            flush=True,
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    scripts.run(main)
