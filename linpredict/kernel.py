@@ -20,13 +20,14 @@ from linpredict.pool import in_parallel, n_threads
 Array = NDArray[Any]
 
 LINE = 64  # bytes of a line of the caches, as in kernel.c
-# Lines of a block. 256 KiB stay in the caches next to a core (512 KiB on Zen 3); with fewer
-# features than 512, samples that lie 2 MiB apart took 15 % longer from batch size 256 on.
+# Lines of a block. 256 KiB stay in the caches next to a core (512 KiB on Zen 3).
 BLOCK = 4096
-FEWEST, MOST = 64, 1024  # features of a block
+# Features of a block. At 64 classes, with half as many as 512, batches of 96 took 4 % longer, and
+# with twice as many, batches of 8 in float32 8 %.
+FEWEST, MOST = 64, 512
 MAX_RANGES = 64  # of features, for as many cores
 ALONE = 2**20  # multiplications that one thread does sooner than it would share them
-SCRATCH = 2**24  # bytes of sums at once; twice as much took 5 % longer at batch size 1024
+SCRATCH = 2**23  # bytes of sums at once; twice as much took 3 % longer at batch size 1024
 
 
 class Kernel(NamedTuple):
