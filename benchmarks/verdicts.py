@@ -130,7 +130,7 @@ def judged_again(run: Run, max_slowdown: float | None) -> list[Case]:
     return cases
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print the verdicts, and return the exit status: 1 where a case is slower, 2 for bad input."""
     parser = argparse.ArgumentParser(description="Judge saved runs of the gate again.")
     parser.add_argument(
@@ -139,7 +139,7 @@ def main() -> int:
     parser.add_argument(
         "--max-slowdown", type=percentage, metavar="PERCENT", help="default: the run's own"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     runs, status = read_runs(options.runs)
     for run in runs:
         cases = judged_again(run, options.max_slowdown)

@@ -17,23 +17,26 @@ def assert_right(w: Array, x: Array, labels: Array, intercept: Array | None = No
     """
     assert labels.shape == (len(x),)
     assert labels.dtype == np.intp
+    assert ((labels >= 0) & (labels < len(w))).all()
     dtype = np.result_type(w, x)  # of the products, whatever the intercept's
     largest, u = np.finfo(np.result_type(dtype, np.float32)).max, np.finfo(dtype).eps / 2
     b = np.zeros(len(w), "longdouble") if intercept is None else intercept.astype("longdouble")
-    for label, example in zip(labels, x.astype("longdouble"), strict=True):
-        assert 0 <= label < len(w)
-        with np.errstate(invalid="ignore"):
-            products = w.astype("longdouble") * example
-            scores = products.sum(axis=1) + b
-        sizes = np.where(np.isfinite(products), abs(products), 0).sum(axis=1) + abs(b)
-        if (sizes > largest / 2).any():
-            continue  # may overflow, to infinity or to NaN by the order of summation
-        if (~np.isfinite(w) & (example == 0) | ~np.isfinite(example) & (w == 0)).any():
-            continue  # BLAS may leave out what it finds to be multiplied by zero
-        if np.isnan(scores).any():
-            assert label == np.isnan(scores).argmax()
-        elif np.isinf(best := scores.max()):
-            assert label == scores.argmax()
+    with np.errstate(invalid="ignore", over="ignore"):
+        scores = x.astype("longdouble") @ w.astype("longdouble").T + b
+        size_x, size_w = (np.nan_to_num(abs(a.astype("float64")), posinf=0) for a in (x, w))
+        sizes = size_x @ size_w.T + abs(b)
+    may_overflow = (sizes > largest / 2).any(axis=1)  # to infinity or NaN by the order of summation
+    # BLAS may leave out what it finds to be multiplied by zero.
+    (zero_x, wild_x), (zero_w, wild_w) = (
+        ((a == 0).astype("float32"), (~np.isfinite(a)).astype("float32")) for a in (x, w)
+    )
+    may_be_left_out = (zero_x @ wild_w.T + wild_x @ zero_w.T > 0).any(axis=1)
+    for i in np.flatnonzero(~(may_overflow | may_be_left_out)):
+        if np.isnan(scores[i]).any():
+            assert labels[i] == np.isnan(scores[i]).argmax()
+        elif np.isinf(best := scores[i].max()):
+            assert labels[i] == scores[i].argmax()
         else:
             tiny = 100 * np.finfo(dtype).tiny
-            assert best - scores[label] <= 2 * (len(example) + 2) * u * sizes.max() + tiny
+            bound = 2 * (x.shape[1] + 2) * u * sizes[i].max() + tiny
+            assert best - scores[i, labels[i]] <= bound

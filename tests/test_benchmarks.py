@@ -109,6 +109,7 @@ def test_saved_figures(tmp_path: Path) -> None:
         assert 0 < info["latency_floor"] < 1
 
 
+@pytest.mark.alone
 def test_median_is_that_of_a_bare_loop(tmp_path: Path) -> None:
     log = tmp_path / "calls.json"
     content = saved(
@@ -181,13 +182,16 @@ def test_percentiles_need_rounds(tmp_path: Path) -> None:
     assert "p99" not in case["extra_info"]
 
 
-@pytest.mark.parametrize("milliseconds", [1, 10, 100])
-def test_known_duration(tmp_path: Path, milliseconds: int) -> None:
-    name = f"tests.predictors:wait_{milliseconds}_ms"
-    options = ("--batch-sizes=1,32", f"--predictor={name}", "--benchmark-max-time=1")
-    for case in saved(tmp_path, *options)["benchmarks"]:
+@pytest.mark.alone
+def test_known_duration(tmp_path: Path) -> None:
+    names = [f"tests.predictors:wait_{milliseconds}_ms" for milliseconds in (1, 10, 100)]
+    options = ("--batch-sizes=1,32", "--benchmark-max-time=1")
+    cases = saved(tmp_path, *options, *(f"--predictor={name}" for name in names))["benchmarks"]
+    assert len(cases) == 6
+    for case in cases:
         info, stats = case["extra_info"], case["stats"]
-        assert info["p50"] == stats["median"] == pytest.approx(milliseconds / 1000, rel=0.01)
+        seconds = int(info["predictor"].split("_")[1]) / 1000
+        assert info["p50"] == stats["median"] == pytest.approx(seconds, rel=0.01)
         assert info["throughput"] * info["p50"] == pytest.approx(info["batch_size"])
 
 

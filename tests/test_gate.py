@@ -77,6 +77,7 @@ def test_order_of_calls() -> None:
     assert [batch for _, batch in calls] == [i for i in range(n) for _ in range(2)]
 
 
+@pytest.mark.alone
 def test_measures_until_it_is_decided() -> None:
     def measured(slowdown: float, seconds: float) -> dict[str, Any]:
         noise = itertools.cycle(np.random.default_rng(4).uniform(0.9, 1.1, 1000))
@@ -182,6 +183,7 @@ def slow_down(folder: Path) -> None:
     shutil.copytree(slower / "linpredict", folder / "linpredict", dirs_exist_ok=True)
 
 
+@pytest.mark.alone
 def test_unchanged_code_passes(repository: Path) -> None:
     summary = repository.parent / "summary.md"
     summary.write_text("what was there\n")
@@ -245,6 +247,7 @@ def test_with_a_profile(repository: Path) -> None:
     assert run(repository, "--baseline=HEAD~1", "--benchmark-cprofile=tottime").returncode == 0
 
 
+@pytest.mark.alone
 def test_slower_work_tree_fails(repository: Path) -> None:
     slow_down(repository)
     path = repository.parent / "run.json"
@@ -265,12 +268,12 @@ def test_slower_work_tree_fails(repository: Path) -> None:
 @pytest.mark.parametrize("option", [(), ("--undecided=fail",)])
 def test_undecided(repository: Path, option: tuple[str, ...]) -> None:
     # Durations that vary by much more than versions can differ.
-    noise = "import random, time\n    time.sleep(random.expovariate(500))\n    w = as_weights(w)\n"
+    noise = "import random, time\n    time.sleep(random.expovariate(2000))\n    w = as_weights(w)\n"
     change(repository, "w = as_weights(w)\n", noise, "predictor.py")
     git(repository, "commit", "-qam", "noise")
     done = run(
         repository, "--baseline=HEAD", "--max-slowdown=1e-6%", "--predictor=formula",
-        "--batch-sizes=8", *option,
+        "--batch-sizes=8", "--features=2000", *option,
     )  # fmt: skip
     commit = git(repository, "rev-parse", "HEAD")[:7]
     end = "1 undecided (formula 8)"
@@ -284,6 +287,7 @@ def test_undecided(repository: Path, option: tuple[str, ...]) -> None:
     assert done.returncode == bool(option)
 
 
+@pytest.mark.alone
 def test_faster_work_tree_passes(repository: Path) -> None:
     slow_down(repository)
     git(repository, "commit", "-qam", "slower")
@@ -293,6 +297,7 @@ def test_faster_work_tree_passes(repository: Path) -> None:
     assert ": 4 faster" in done.stdout
 
 
+@pytest.mark.alone
 def test_predictor_that_the_baseline_lacks_is_new(repository: Path) -> None:
     change(repository, "from linpredict.predictor import LinearPredictor, predict", "#")
     change(repository, "__all__", "from linpredict.predictor import predict\n__all__")
