@@ -19,7 +19,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,16 @@ from benchmarks.dask_cluster import local_cluster
 from benchmarks.timing import timed
 from linpredict import LinearPredictor
 
-CLASSES, FEATURES, SAMPLES = 64, 262_144, 1024
-BLOCKS = (16, 64, 256)  # examples
-TASKS = 2000
-ROUNDS = 9
+
+class Size(NamedTuple):
+    """How much is measured; blocks are of so many examples."""
+
+    classes: int = 64
+    features: int = 262_144
+    samples: int = 1024
+    blocks: tuple[int, ...] = (16, 64, 256)
+    tasks: int = 2000
+    rounds: int = 9
 
 
 def positive(text: str) -> float:
@@ -52,33 +58,36 @@ def draw(shape: tuple[int, int], seed: int) -> NDArray[np.float64]:
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-def seconds(*calls: Callable[[], object]) -> list[float]:
+def seconds(rounds: int, *calls: Callable[[], object]) -> list[float]:
     """Return the median seconds of each call, made in turns."""
     durations: list[list[float]] = [[] for _ in calls]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for call, its in zip(calls, durations, strict=True):
             its.append(timed(call)[0])
     return [statistics.median(its) for its in durations]
 
 
-def measure(client: Client) -> tuple[float, dict[int, float]]:
+def measure(client: Client, size: Size) -> tuple[float, dict[int, float]]:
     """Print what is measured; return the seconds of a task, and examples per second by block."""
+    n_classes, n_features, n_samples, blocks, n_tasks, rounds = size
     workers = list(client.nthreads())
-    (alone,) = seconds(lambda: client.submit(len, [], pure=False).result())
-    (many,) = seconds(lambda: client.gather(client.map(len, [[]] * TASKS, pure=False)))
-    task = many / TASKS
-    print(f"one task: {1e3 * alone:.1f} ms alone, {1e3 * task:.2f} ms each of {TASKS:,}")
+    (alone,) = seconds(rounds, lambda: client.submit(len, [], pure=False).result())
+    (many,) = seconds(rounds, lambda: client.gather(client.map(len, [[]] * n_tasks, pure=False)))
+    task = many / n_tasks
+    print(f"one task: {1e3 * alone:.1f} ms alone, {1e3 * task:.2f} ms each of {n_tasks:,}")
 
-    predictor = LinearPredictor(draw((CLASSES, FEATURES), 0))
-    x = draw((SAMPLES, FEATURES), 1)
-    (handing,) = seconds(lambda: wait(client.scatter(list(np.split(x[:64], 4)), hash=False)))
+    predictor = LinearPredictor(draw((n_classes, n_features), 0))
+    x = draw((n_samples, n_features), 1)
+    (handing,) = seconds(
+        rounds, lambda: wait(client.scatter(list(np.split(x[:64], 4)), hash=False))
+    )
     print(f"examples handed out: {x[:64].nbytes / handing / 1e9:.2f} GB/s")
 
     model = client.scatter(predictor, broadcast=True, hash=False)
     rates = {}
-    for rows in BLOCKS:
-        placed = [(i, workers[i % len(workers)]) for i in range(SAMPLES // rows)]
-        held = [client.submit(draw, (rows, FEATURES), i, workers=worker) for i, worker in placed]
+    for rows in blocks:
+        placed = [(i, workers[i % len(workers)]) for i in range(n_samples // rows)]
+        held = [client.submit(draw, (rows, n_features), i, workers=worker) for i, worker in placed]
         wait(held)
 
         def on_workers(held: list[Any] = held, placed: list[tuple[int, str]] = placed) -> None:
@@ -89,22 +98,22 @@ def measure(client: Client) -> tuple[float, dict[int, float]]:
             client.gather(labels)
 
         def here(rows: int = rows) -> None:
-            for start in range(0, SAMPLES, rows):
+            for start in range(0, n_samples, rows):
                 predictor.predict(x[start : start + rows])
 
-        there, one_process = seconds(on_workers, here)
-        rates[rows] = SAMPLES / there
+        there, one_process = seconds(rounds, on_workers, here)
+        rates[rows] = n_samples / there
         print(
             f"blocks of {rows} examples: {rates[rows]:,.0f} examples/s where workers hold them, "
-            f"{SAMPLES / one_process:,.0f} in one process: {there / one_process:.2f} times the time"
+            f"{n_samples / one_process:,.0f} in one process: {there / one_process:.2f} times "
+            "the time"
         )
     return task, rates
 
 
-def calculate(task: float, rates: dict[int, float], bandwidth: float) -> None:
-    """Print the examples per second of several machines."""
+def calculate(task: float, rates: dict[int, float], by_network: float) -> None:
+    """Print the examples per second of several machines; `by_network`: to each machine at most."""
     rows, rate = max(rates.items(), key=lambda item: item[1])
-    by_network = bandwidth / (8 * FEATURES)
     print(f"\nexamples/s in blocks of {rows}, by the figures above:")
     print("machines  held by workers  read over the network  handed out by one machine")
     for machines in (1, 4, 16, 64):
@@ -124,8 +133,8 @@ def main() -> int:
     )  # fmt: skip
     options = parser.parse_args()
     with local_cluster() as client:
-        task, rates = measure(client)
-    calculate(task, rates, options.bandwidth * 1e9 / 8)
+        task, rates = measure(client, size := Size())
+    calculate(task, rates, options.bandwidth * 1e9 / 8 / (8 * size.features))
     return 0
 
 

@@ -150,25 +150,16 @@ def test_no_worker_left() -> None:
             on_workers(coef)
 
 
-def test_scaling_is_measured(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    small: dict[str, Any] = {
-        "FEATURES": 100,
-        "SAMPLES": 64,
-        "BLOCKS": (16, 32),
-        "ROUNDS": 2,
-        "TASKS": 10,
-    }
-    for name, value in small.items():
-        monkeypatch.setattr(dask_scaling, name, value)
-    task, rates = dask_scaling.measure(client)
+def test_scaling_is_measured(client: Client) -> None:
+    small = dask_scaling.Size(features=100, samples=64, blocks=(16, 32), tasks=10, rounds=2)
+    task, rates = dask_scaling.measure(client, small)
     assert task > 0
     assert rates.keys() == {16, 32}
     assert min(rates.values()) > 0
 
 
 def test_scaling_is_calculated(capsys: pytest.CaptureFixture[str]) -> None:
-    by_network = 400  # examples per second
-    dask_scaling.calculate(0.01, {16: 500, 64: 1000}, by_network * 8 * dask_scaling.FEATURES)
+    dask_scaling.calculate(0.01, {16: 500, 64: 1000}, by_network=400)
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[-4:]]
     assert rows == [
         ["1", "1,000", "400", "400"],

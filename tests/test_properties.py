@@ -3,6 +3,7 @@
 import math
 import tempfile
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from linpredict import LinearPredictor, kernel, predict
+from linpredict import LinearPredictor, predict
+from linpredict.kernel import Packed
 from tests.labels import assert_right
 
 Array = NDArray[Any]
@@ -106,7 +108,7 @@ def test_predictor(model: tuple[Array, Array, Array | None]) -> None:
 def test_predictor_on_the_kernel(model: tuple[Array, Array, Array | None]) -> None:
     w, x, intercept = model
     # Blocks of 16 features make a model of a few dozen as ragged as a large one.
-    small = mock.patch.multiple(kernel, BLOCK=16, FEWEST=16)
+    small = mock.patch("linpredict.predictor.Packed", partial(Packed, block=16))
     suits = mock.patch("linpredict.predictor.suits_kernel", return_value=True)
     with suits, small, np.errstate(all="ignore"):
         assert_right(w, x, LinearPredictor(w, intercept).predict(x), intercept)
