@@ -90,7 +90,7 @@ def library(source: Path, *flags: str) -> ctypes.CDLL:
 
 def find_compiler() -> list[str]:
     """Return the command of a C compiler: ``CC``, or else the first there is."""
-    if command := shlex.split(os.environ.get("CC", "")):
+    if command := words("CC"):
         if not shutil.which(command[0]):
             raise CompilerError(f"CC is {command[0]!r}, which is not there: unset it or install it")
         return command
@@ -104,6 +104,14 @@ def find_compiler() -> list[str]:
     )
 
 
+def words(variable: str) -> list[str]:
+    """Return the words of an environment variable, as a shell splits them."""
+    try:
+        return shlex.split(os.environ.get(variable, ""))
+    except ValueError as error:  # a quotation that does not end
+        raise CompilerError(f"{variable} cannot be read ({error}): mend or unset it") from error
+
+
 def key(source: Path, command: list[str]) -> str:
     """Return a digest of all that a compiled file depends on."""
     parts = [source.read_bytes(), *map(os.fsencode, command), cpu()]
@@ -113,7 +121,8 @@ def key(source: Path, command: list[str]) -> str:
             status = Path(path).resolve().stat()
             parts.append(f"{status.st_size} {status.st_mtime_ns}".encode())
     if "ziglang" in command:
-        parts.append(importlib.metadata.version("ziglang").encode())
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # that of another Python
+            parts.append(importlib.metadata.version("ziglang").encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 

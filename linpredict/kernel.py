@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 import os
-import shlex
 import warnings
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from linpredict.compiler import CompilerError, NoCompilerError, library
+from linpredict.compiler import CompilerError, NoCompilerError, library, words
 from linpredict.pool import in_parallel, n_threads
 
 Array = NDArray[Any]
@@ -83,8 +82,8 @@ def kernel(dtype: np.dtype[Any]) -> Kernel:
 def load(dtype: np.dtype[Any]) -> Kernel:
     """Compile or find the kernel, and load it."""
     real = {"float32": "float", "float64": "double"}[dtype.name]
-    flags = shlex.split(os.environ.get("LINPREDICT_CFLAGS", ""))
-    compiled = library(Path(__file__).with_name("kernel.c"), f"-DREAL={real}", *flags)
+    source = Path(__file__).with_name("kernel.c")
+    compiled = library(source, f"-DREAL={real}", *words("LINPREDICT_CFLAGS"))
     try:
         scores = compiled.scores
         compiler = ctypes.c_char * 200

@@ -126,6 +126,18 @@ def test_bad_compiler(tmp_path: Path, text: str, reason: str) -> None:
     assert done.stderr.count("RuntimeWarning: linpredict uses BLAS in place of its kernel: ") == 1
 
 
+@pytest.mark.parametrize("variable", ["CC", "LINPREDICT_CFLAGS"])
+def test_quotation_that_does_not_end(tmp_path: Path, variable: str) -> None:
+    done = run(tmp_path, **{variable: "cc 'one"})
+    assert done.stdout.startswith(f"none: {variable} cannot be read (No closing quotation)")
+    assert done.stderr.count("RuntimeWarning") == 1
+
+
+def test_zig_of_another_python(tmp_path: Path) -> None:
+    python = script(tmp_path / "python", f'shift 3; exec {find_compiler()[0]} "$@"')
+    assert is_kernel(run(tmp_path, CC=f"{python} -m ziglang cc"))
+
+
 def test_wrong_scores(tmp_path: Path) -> None:
     done = run(tmp_path, LINPREDICT_CFLAGS="-DMULTIPLY_BY=2")
     assert is_kernel(done)  # a flag that does nothing
