@@ -159,7 +159,8 @@ scores(const real *weights, int64_t n_panels, int64_t block, const real *x, int6
                 const real *next = w + n_panels * panel;
                 const int near = n_tiles == 1 && rows * 2 * VECTORS > SUMS; /* one panel at once */
                 Ahead ahead = {
-                    .weights = near ? (const char *)w + NEAR : (const char *)next + t * n_panels * share,
+                    .weights = near ? (const char *)w + NEAR
+                                    : (const char *)next + t * n_panels * share,
                     .lines = n_samples < FEW ? 0 : (STEP + n_tiles - 1) / n_tiles,
                     .bytes = LINE * STEP / n_tiles,
                     .share = share,
