@@ -184,7 +184,7 @@ def table(path: Path) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main() -> int:
     """Measure, or print what was measured."""
     parser = argparse.ArgumentParser(description="Measure how often the gate errs.")
     parser.add_argument(
@@ -205,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
     parser.add_argument("--out", type=Path, default=Path("gate_errors.jsonl"), metavar="FILE")
     parser.add_argument("--table", action="store_true", help="print what the file holds")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args()
     try:
         if options.table:
             try:

@@ -1,7 +1,5 @@
 """``pytest benchmarks/`` as its users run it, with small workloads, in processes of its own."""
 
-import contextlib
-import io
 import json
 import os
 import re
@@ -21,7 +19,7 @@ from benchmarks.labels import WrongLabelsError, check
 from benchmarks.machine import available_memory
 from benchmarks.workload import BLOCK, Workload, standard_normal
 from linpredict import predict
-from tests import ENVIRONMENT, heed_interrupts
+from tests import ENVIRONMENT, heed_interrupts, in_process
 
 ROOT = Path(__file__).parents[1]
 SMALL = (
@@ -56,15 +54,8 @@ def run(
             timeout=300,
             env=ENVIRONMENT | (environment or {}),
         )
-    out, errors = io.StringIO(), io.StringIO()
-    with (
-        patch.dict(os.environ, ENVIRONMENT, clear=True),
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(errors),
-    ):
-        status = pytest.main(["--capture=sys", *arguments])
-    return subprocess.CompletedProcess(arguments, int(status), out.getvalue(), errors.getvalue())
+    with patch.dict(os.environ, ENVIRONMENT, clear=True):
+        return in_process(lambda: pytest.main(["--capture=sys", *arguments]), folder)
 
 
 def saved(

@@ -1,9 +1,7 @@
 """``python benchmarks/plot.py`` as its users run it."""
 
-import contextlib
 import copy
 import importlib
-import io
 import json
 import os
 import random
@@ -27,7 +25,7 @@ from benchmarks.arguments import duration
 from benchmarks.figures import save
 from benchmarks.plot import curves, main
 from benchmarks.runs import Line, Run, UnusableRunError, read_run
-from tests import heed_interrupts
+from tests import heed_interrupts, in_process
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,20 +76,10 @@ def script(
 ) -> subprocess.CompletedProcess[str]:
     """Run a script's ``main`` in this process, which saves a second.
 
-    In its own, its start and end are tested with signals, a full disk and several environments.
+    Processes of their own show that scripts start in any folder, and how they end.
     """
-    main = importlib.import_module(f"benchmarks.{name.removesuffix('.py')}").main
-    out, errors = io.StringIO(), io.StringIO()
-    with (
-        contextlib.chdir(folder),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(errors),
-    ):
-        try:
-            status = main([*map(str, arguments)])
-        except SystemExit as end:  # argparse refuses an option
-            status = end.code
-    return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
+    module = importlib.import_module(f"benchmarks.{name.removesuffix('.py')}")
+    return in_process(lambda: module.main([*map(str, arguments)]), folder)
 
 
 def texts(svg: Path) -> str:
@@ -110,6 +98,14 @@ def test_plots_of_one_run(tmp_path: Path) -> None:
         header = plot.read_bytes()[:24]
         assert header.startswith(b"\x89PNG")
         assert min(struct.unpack(">II", header[16:])) >= 700
+
+
+@pytest.mark.parametrize("name", ["load.py", "plot.py", "verdicts.py"])
+def test_script_in_another_folder(tmp_path: Path, name: str) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / name), "missing.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "missing.json: No such file or directory\n"
 
 
 @pytest.fixture(scope="module")
