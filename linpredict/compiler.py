@@ -36,6 +36,7 @@ FLAGS = (
     "-ffp-contract=fast",
     "-fPIC",
     "-shared",
+    "-pthread",
 )
 PATIENCE = 60.0  # seconds for the compiler; gcc takes less than 1, the first run of zig 9
 DIGEST = hashlib.sha256().digest_size
@@ -114,7 +115,8 @@ def words(variable: str) -> list[str]:
 
 def key(source: Path, command: list[str]) -> str:
     """Return a digest of all that a compiled file depends on."""
-    parts = [source.read_bytes(), *map(os.fsencode, command), cpu()]
+    sources = [path.read_bytes() for path in sorted(source.parent.glob("*.[ch]"))]
+    parts = [*sources, *map(os.fsencode, command), cpu()]
     # Its version would take a process to ask for; a compiler that was updated has another file.
     for word in command:
         if path := shutil.which(word):

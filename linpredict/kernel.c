@@ -10,7 +10,10 @@ those of the next tile beside them took up to 9 % of the time.
 
 Sums run over the features of a block in order, then over the blocks of a range in order: they do
 not depend on the tile a sample is in, nor on the thread. Compiled with -DREAL=float or double. */
+#include "pool.h"
+
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #if defined __AVX512F__
@@ -31,10 +34,12 @@ enum {
     CLASSES = LINE / sizeof(real),
     WIDTH = VECTOR / sizeof(real),
     VECTORS = LINE / VECTOR,      /* of a panel, for one feature */
-    SUMS = REGISTERS * 3 / 4,     /* registers that hold sums; weights and a sample take the others */
+    SUMS = REGISTERS * 3 / 4,     /* registers of sums; weights and a sample take the others */
     ROWS = SUMS / VECTORS < 6 ? SUMS / VECTORS : 6, /* samples of a tile, at most */
     STEP = 8,                     /* features between two looks at what to prefetch */
     FEW = 4,   /* with fewer samples the CPU's own prefetching is 20 % faster */
+    GROUP = 16,  /* tiles, at least */
+    AT_ONCE = 512, /* values that a thread sums over the ranges */
     NEAR = 1024, /* bytes ahead for a single tile: up to 10 % faster than the next block */
 };
 
@@ -53,7 +58,7 @@ typedef struct {
 
 #define UNROLLED _Pragma("GCC unroll 32") for
 
-/* Left alone, GCC reads a weight again for each sample, and large batches take 1.6 times as long. */
+/* Left alone, GCC reads a weight again for each sample: large batches took 1.6 times as long. */
 #if defined __x86_64__
 #define KEEP_IN_REGISTER(vector) __asm__("" : "+v"(vector))
 #elif defined __aarch64__
@@ -110,7 +115,7 @@ tile(const int rows, const int panels, const real *restrict w, int64_t panel, co
             *(vector *)(sums + r * sums_stride + v * WIDTH) += sum[r][v];
 }
 
-/* Multiply up to ROWS samples by all panels of a block, as many panels at once as registers hold. */
+/* Multiply up to ROWS samples by all panels of a block, as many at once as registers hold. */
 static void
 tiles(int64_t rows, const real *w, int64_t n_panels, int64_t panel, const real *x, int64_t stride,
       int64_t n_features, real *sums, Ahead ahead)
@@ -127,47 +132,153 @@ tiles(int64_t rows, const real *w, int64_t n_panels, int64_t panel, const real *
     switch (rows) { TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6) }
 }
 
-/* Add up the scores of ranges of features until none is left; each has sums of its own. A thread
-   begins where it began in the last call, as its caches may still hold those weights: 2 to 7 % of
-   the time up to batch size 32.
-
-   weights   (n_blocks, n_panels, block, CLASSES), aligned to LINE, the last block filled up
-   x         n_samples rows of n_features, `stride` values apart
-   taken     shared by the n_threads that call this, zero at first: how many have begun, and for
-             each range whether a thread has it
-   sums      (n_ranges, n_samples, n_panels * CLASSES), aligned to LINE */
-void
-scores(const real *weights, int64_t n_panels, int64_t block, const real *x, int64_t stride,
-       int64_t n_samples, int64_t n_features, int64_t n_ranges, int64_t n_threads, int64_t *taken,
-       real *sums)
+/* Where a part of n begins, if n is divided evenly. */
+static inline int64_t
+begin(int64_t part, int64_t n_parts, int64_t n)
 {
-    const int64_t panel = block * CLASSES, n_blocks = (n_features + block - 1) / block;
-    const int64_t n_tiles = (n_samples + ROWS - 1) / ROWS, row_size = n_panels * CLASSES;
-    const int64_t thread = __atomic_fetch_add(taken, 1, __ATOMIC_RELAXED);
-    for (int64_t i = 0; n_samples && i < n_ranges; i++) {
-        const int64_t range = (n_ranges * thread / n_threads + i) % n_ranges;
-        if (__atomic_exchange_n(taken + 1 + range, 1, __ATOMIC_RELAXED))
-            continue;
-        real *of_range = sums + range * n_samples * row_size;
-        memset(of_range, 0, n_samples * row_size * sizeof(real));
-        for (int64_t b = n_blocks * range / n_ranges; b < n_blocks * (range + 1) / n_ranges; b++) {
-            const real *w = weights + b * n_panels * panel;
-            const int64_t left = n_features - b * block, n = left < block ? left : block;
-            const int64_t share = panel * sizeof(real) / n_tiles;
-            for (int64_t t = 0, row = 0, rows; t < n_tiles; t++, row += rows) {
-                rows = (n_samples - row) / (n_tiles - t);
-                const real *next = w + n_panels * panel;
-                const int near = n_tiles == 1 && rows * 2 * VECTORS > SUMS; /* one panel at once */
-                Ahead ahead = {
-                    .weights = near ? (const char *)w + NEAR
-                                    : (const char *)next + t * n_panels * share,
-                    .lines = n_samples < FEW ? 0 : (STEP + n_tiles - 1) / n_tiles,
-                    .bytes = LINE * STEP / n_tiles,
-                    .share = share,
-                };
-                tiles(rows, w, n_panels, panel, x + row * stride + b * block, stride, n,
-                      of_range + row * row_size, ahead);
-            }
+    return n * part / n_parts;
+}
+
+/* Take the next n of what threads share. */
+static inline int64_t
+next(int64_t *taken, int64_t n)
+{
+    return __atomic_fetch_add(taken, n, __ATOMIC_RELAXED);
+}
+
+/* Packed weights. */
+typedef struct {
+    real *lines; /* (n_blocks, n_panels, block, CLASSES), aligned to LINE */
+    int64_t n_classes, n_features, n_panels, block, n_blocks;
+} Model;
+
+typedef struct {
+    Job job;
+    const Model *model;
+    const real *coef;
+    int64_t row, column; /* from a class and from a feature to the next, in values */
+    int64_t n_taken;     /* blocks */
+} Packing;
+
+static void
+take_blocks(Job *job)
+{
+    Packing *p = (Packing *)job;
+    const Model m = *p->model;
+    const int64_t size = m.n_panels * m.block; /* of a block, in lines */
+    for (int64_t b; (b = next(&p->n_taken, 1)) < m.n_blocks;)
+        for (int64_t i = 0; i < size; i++) {
+            const int64_t class = i / m.block * CLASSES, feature = b * m.block + i % m.block;
+            real *line = m.lines + (b * size + i) * CLASSES;
+            for (int64_t c = 0; c < CLASSES; c++)
+                line[c] = class + c < m.n_classes && feature < m.n_features
+                              ? p->coef[(class + c) * p->row + feature * p->column] : 0;
+        }
+}
+
+/* Pack weights; what fills up the last panel and block is 0. */
+void
+pack(const Model *model, const real *coef, int64_t row, int64_t column, int64_t n_threads)
+{
+    Packing packing = {{.work = take_blocks}, model, coef, row, column, 0};
+    share(&packing.job, n_threads);
+}
+
+/* Scores are summed over each range of features by itself, then over the ranges. A thread takes a
+   range for one group of tiles at a time: of all tiles, it took up to 2 % of a call until the last
+   thread was done. */
+typedef struct {
+    Job job;
+    const Model *model;
+    const real *x;
+    int64_t stride, n_samples, n_tiles, n_groups, n_ranges, n_threads;
+    int64_t n_begun, n_done, n_summed; /* threads, parts, and values */
+    char *taken;                       /* (n_ranges, n_groups) */
+    real *sums;                        /* (n_ranges, n_samples, n_panels * CLASSES) */
+    real *scores;                      /* (n_samples, n_panels * CLASSES) */
+} Scoring;
+
+static void
+score(const Scoring *s, int64_t range, int64_t group)
+{
+    const Model m = *s->model;
+    const int64_t panel = m.block * CLASSES, row_size = m.n_panels * CLASSES;
+    const int64_t first_tile = begin(group, s->n_groups, s->n_tiles);
+    const int64_t end_tile = begin(group + 1, s->n_groups, s->n_tiles);
+    const int64_t n_tiles = end_tile - first_tile, share = panel * sizeof(real) / n_tiles;
+    const int64_t first = begin(first_tile, s->n_tiles, s->n_samples);
+    real *sums = s->sums + range * s->n_samples * row_size;
+    const int64_t n_rows = begin(end_tile, s->n_tiles, s->n_samples) - first;
+    memset(sums + first * row_size, 0, n_rows * row_size * sizeof(real));
+
+    const int64_t end_block = begin(range + 1, s->n_ranges, m.n_blocks);
+    for (int64_t b = begin(range, s->n_ranges, m.n_blocks); b < end_block; b++) {
+        const real *w = m.lines + b * m.n_panels * panel, *end = w + m.n_panels * panel;
+        const int64_t left = m.n_features - b * m.block, n = left < m.block ? left : m.block;
+        for (int64_t t = 0; t < n_tiles; t++) {
+            const int64_t row = begin(first_tile + t, s->n_tiles, s->n_samples);
+            const int64_t rows = begin(first_tile + t + 1, s->n_tiles, s->n_samples) - row;
+            const int near = s->n_tiles == 1 && rows * 2 * VECTORS > SUMS; /* one panel at once */
+            Ahead ahead = {
+                .weights = near ? (const char *)w + NEAR
+                                : (const char *)end + t * m.n_panels * share,
+                .lines = s->n_samples < FEW ? 0 : (STEP + n_tiles - 1) / n_tiles,
+                .bytes = LINE * STEP / n_tiles,
+                .share = share,
+            };
+            tiles(rows, w, m.n_panels, panel, s->x + row * s->stride + b * m.block, s->stride, n,
+                  sums + row * row_size, ahead);
         }
     }
+}
+
+static void
+take_parts(Job *job)
+{
+    Scoring *s = (Scoring *)job;
+    const int64_t n_parts = s->n_ranges * s->n_groups;
+    const int64_t thread = next(&s->n_begun, 1);
+    for (int64_t i = 0; i < n_parts; i++) {
+        /* It begins where it began in the last call, as its caches may still hold those weights:
+           2 to 7 % of the time up to batch size 32. */
+        const int64_t part = (begin(thread, s->n_threads, n_parts) + i) % n_parts;
+        if (__atomic_exchange_n(&s->taken[part], 1, __ATOMIC_RELAXED))
+            continue;
+        score(s, part / s->n_groups, part % s->n_groups);
+        __atomic_fetch_add(&s->n_done, 1, __ATOMIC_RELEASE);
+    }
+    while (__atomic_load_n(&s->n_done, __ATOMIC_ACQUIRE) < n_parts)
+        sched_yield();
+
+    const int64_t n_values = s->n_samples * s->model->n_panels * CLASSES;
+    for (int64_t first; (first = next(&s->n_summed, AT_ONCE)) < n_values;) {
+        const int64_t left = n_values - first, n = left < AT_ONCE ? left : AT_ONCE;
+        vector total[AT_ONCE / WIDTH] = {{0}};
+        for (int64_t range = 0; range < s->n_ranges; range++)
+            for (int64_t v = 0; v < n / WIDTH; v++)
+                total[v] += ((const vector *)(s->sums + range * n_values + first))[v];
+        memcpy(s->scores + first, total, n * sizeof(real));
+    }
+}
+
+/* Compute the scores (n_samples, n_panels * CLASSES) of samples, rows of n_features `stride` values
+   apart. Returns whether there was memory for the sums. */
+int
+scores(const Model *model, const real *x, int64_t stride, int64_t n_samples, int64_t n_ranges,
+       int64_t n_threads, real *scores)
+{
+    const int64_t n_tiles = (n_samples + ROWS - 1) / ROWS;
+    const int64_t n_groups = n_tiles < GROUP ? 1 : n_tiles / GROUP;
+    Scoring s = {
+        {.work = take_parts}, model, x, stride, n_samples, n_tiles, n_groups, n_ranges, n_threads,
+        .taken = calloc(n_ranges, n_groups),
+        .sums = aligned_alloc(LINE, n_ranges * n_samples * model->n_panels * LINE),
+        .scores = scores,
+    };
+    const int enough = !n_samples || (s.taken && s.sums);
+    if (enough && n_samples)
+        share(&s.job, n_threads);
+    free(s.taken);
+    free(s.sums);
+    return enough;
 }

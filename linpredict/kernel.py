@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linpredict.compiler import CompilerError, NoCompilerError, library, words
-from linpredict.pool import in_parallel, n_threads
+from linpredict.machine import n_threads
 
 Array = NDArray[Any]
 
@@ -29,13 +29,26 @@ ALONE = 2**20  # multiplications that one thread does sooner than it would share
 SCRATCH = 2**23  # bytes of sums at once; twice as much took 3 % longer at batch size 1024
 
 
+class Model(ctypes.Structure):
+    """``Model`` of ``kernel.c``."""
+
+    _fields_ = [
+        ("lines", ctypes.c_void_p),
+        ("n_classes", ctypes.c_int64),
+        ("n_features", ctypes.c_int64),
+        ("n_panels", ctypes.c_int64),
+        ("block", ctypes.c_int64),
+        ("n_blocks", ctypes.c_int64),
+    ]
+
+
 class Kernel(NamedTuple):
     """The compiled kernel for a dtype, or why there is none.
 
     Attributes
     ----------
-    scores : callable, optional
-        ``scores`` of ``kernel.c``.
+    scores, pack : callable, optional
+        Those of ``kernel.c``.
     compiler : str
         Name and version of the compiler that made it.
     vector_bits : int
@@ -45,6 +58,7 @@ class Kernel(NamedTuple):
     """
 
     scores: Any = None
+    pack: Any = None
     compiler: str = ""
     vector_bits: int = 0
     reason: str = ""
@@ -85,16 +99,17 @@ def load(dtype: np.dtype[Any]) -> Kernel:
     source = Path(__file__).with_name("kernel.c")
     compiled = library(source, f"-DREAL={real}", *words("LINPREDICT_CFLAGS"))
     try:
-        scores = compiled.scores
+        scores, pack = compiled.scores, compiled.pack
         compiler = ctypes.c_char * 200
         name = compiler.in_dll(compiled, "compiler").value.decode()
         bits = ctypes.c_int64.in_dll(compiled, "vector_bits").value
     except (AttributeError, ValueError) as error:
         raise CompilerError(f"what was compiled lacks a part: {error}") from error
-    scores.restype = None
-    pointer, number = ctypes.c_void_p, ctypes.c_int64
-    scores.argtypes = [pointer, number, number, pointer, *[number] * 5, pointer, pointer]
-    return Kernel(scores, name, bits)
+    pack.restype = None
+    model, pointer, number = ctypes.POINTER(Model), ctypes.c_void_p, ctypes.c_int64
+    pack.argtypes = [model, pointer, *[number] * 3]
+    scores.argtypes = [model, pointer, *[number] * 4, pointer]
+    return Kernel(scores, pack, name, bits)
 
 
 def is_right(kernel: Kernel, dtype: np.dtype[Any]) -> bool:
@@ -126,17 +141,14 @@ class Packed:
         n_panels = -(-self._n_classes // classes)
         block = block or max(FEWEST, min(MOST, BLOCK // n_panels // 8 * 8))
         n_blocks = -(-self._n_features // block)
-        self._n_ranges = min(MAX_RANGES, n_blocks)
+        self._n_ranges = max(1, min(MAX_RANGES, n_blocks))
         self._weights = w = empty_lines((n_blocks, n_panels, block, classes), coef.dtype)
-
-        def pack(b: int) -> None:
-            part = coef[:, b * block : (b + 1) * block]
-            lines = np.zeros((n_panels * classes, block), coef.dtype)
-            lines[: part.shape[0], : part.shape[1]] = part
-            w[b] = lines.reshape(n_panels, classes, block).swapaxes(1, 2)
-
-        in_parallel(pack, range(n_blocks))
-        self.max_samples = max(1, SCRATCH // max(1, self._n_ranges * n_panels * LINE))
+        self._model = Model(w.ctypes.data, *coef.shape, n_panels, block, n_blocks)
+        if any(step % coef.itemsize for step in coef.strides) or not coef.flags.aligned:
+            coef = coef.copy()
+        row, column = (step // coef.itemsize for step in coef.strides)
+        kernel.pack(self._model, coef.ctypes.data, row, column, n_threads())
+        self.max_samples = max(1, SCRATCH // (self._n_ranges * n_panels * LINE))
 
     def coef(self) -> Array:
         """Return the weights (n_classes, n_features)."""
@@ -156,20 +168,11 @@ class Packed:
         if not self.reads(x):
             x = np.array(x, w.dtype, order="C")
         n_samples = len(x)
-        _, n_panels, block, classes = w.shape
-        sums = empty_lines((self._n_ranges, n_samples, n_panels * classes), w.dtype)
-        taken = np.zeros(1 + self._n_ranges, np.int64)
-        stride = x.strides[0] // x.itemsize
-        model, of_samples = (w.ctypes.data, n_panels, block), (x.ctypes.data, stride, n_samples)
+        scores = np.empty((n_samples, w.shape[1] * w.shape[3]), w.dtype)
         threads = n_threads() if n_samples * w.size > ALONE else 1
-        of_ranges = (self._n_features, self._n_ranges, threads, taken.ctypes.data)
-
-        def take_ranges(_: int) -> None:
-            self._kernel.scores(*model, *of_samples, *of_ranges, sums.ctypes.data)
-
-        in_parallel(take_ranges, range(threads))
-        with np.errstate(over="ignore", invalid="ignore"):  # BLAS does not warn, either
-            scores: Array = sums.sum(axis=0)
+        rows = x.ctypes.data, x.strides[0] // x.itemsize, n_samples
+        if not self._kernel.scores(self._model, *rows, self._n_ranges, threads, scores.ctypes.data):
+            raise MemoryError(f"no memory for the sums of {n_samples} examples")
         return scores[:, : self._n_classes]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 
@@ -52,3 +53,27 @@ def control_groups(controller: str) -> Iterator[Path]:
             continue
         folder = mount / path.lstrip("/")
         yield from (group for group in (folder, *folder.parents) if group.is_relative_to(mount))
+
+
+def threads_asked_for() -> int | None:
+    """Return what ``OPENBLAS_NUM_THREADS`` or ``OMP_NUM_THREADS`` says, as OpenBLAS does."""
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(variable, "").partition(",")[0].strip()
+        if value.isdecimal() and int(value) > 0:
+            return int(value)
+    return None
+
+
+# Read when OpenBLAS reads them. Dask sets them to 1 when it starts workers, here as well as there.
+ASKED_FOR = threads_asked_for()
+
+
+@cache
+def n_threads() -> int:
+    """Return how many threads may compute at once: the usable cores, or fewer if asked for."""
+    return min(ASKED_FOR or usable_cores(), usable_cores())
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process may be given other cores.
+    os.register_at_fork(after_in_child=n_threads.cache_clear)

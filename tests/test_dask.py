@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks import dask_cluster, dask_scaling
 from linpredict import LinearPredictor, predict
-from linpredict.pool import n_threads
+from linpredict.machine import n_threads
 from tests import ENVIRONMENT, heed_interrupts
 
 Array = NDArray[Any]

@@ -439,7 +439,7 @@ def test_baseline_and_current_package_do_not_mix(package: Path) -> None:
     assert imported.numpy is np
     for name, module in current.items():
         assert sys.modules[name] is module
-    assert importlib.import_module("linpredict.pool") is current["linpredict.pool"]
+    assert importlib.import_module("linpredict.machine") is current["linpredict.machine"]
     assert (sys.path, sys.path_hooks) == (path, hooks)
 
 

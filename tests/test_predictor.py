@@ -5,7 +5,6 @@ import pickle
 import subprocess
 import sys
 import textwrap
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +18,6 @@ from benchmarks.labels import check
 from linpredict import LinearPredictor, predict
 from linpredict.kernel import kernel
 from linpredict.machine import usable_cores
-from linpredict.pool import in_parallel
 from tests.labels import assert_right
 
 Array = NDArray[Any]
@@ -210,7 +208,7 @@ def in_new_process(code: str, **environment: str) -> str:
     preamble = f"""
 import os, pickle, sys, threading
 import numpy as np
-from linpredict import LinearPredictor, predict, predictor as module, pool
+from linpredict import LinearPredictor, predict, predictor as module, machine
 module.suits_kernel = lambda *_: True
 rng = np.random.default_rng(0)
 w, x = rng.standard_normal({MODEL}), rng.standard_normal((20, {MODEL[1]}))
@@ -234,7 +232,7 @@ def test_scores_do_not_depend_on_the_number_of_threads() -> None:
     code = """
     import hashlib
     scores = [hashlib.sha256(predictor._packed.scores(x).tobytes()).hexdigest() for _ in range(3)]
-    print(pool.n_threads(), *set(scores))
+    print(machine.n_threads(), *set(scores))
     """
     one = in_new_process(code, OMP_NUM_THREADS="1").split()
     all_cores = in_new_process(code, OMP_NUM_THREADS="", OPENBLAS_NUM_THREADS="").split()
@@ -246,16 +244,16 @@ def test_scores_do_not_depend_on_the_number_of_threads() -> None:
 
 def test_threads_are_those_asked_for_at_the_start() -> None:
     code = """
-    pool.n_threads.cache_clear()
+    machine.n_threads.cache_clear()
     os.environ["OMP_NUM_THREADS"] = "1"  # as Dask does, for its workers
-    print(pool.n_threads())
+    print(machine.n_threads())
     """
     all_cores = in_new_process(code, OMP_NUM_THREADS="", OPENBLAS_NUM_THREADS="")
     assert int(all_cores) == usable_cores()
 
 
 def test_affinity_is_obeyed() -> None:
-    code = "print(pool.n_threads(), threading.active_count())"
+    code = "print(machine.n_threads(), len(os.listdir('/proc/self/task')))"
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("the system has no affinity")
     before = os.sched_getaffinity(0)
@@ -275,7 +273,7 @@ def test_fork() -> None:
     child = os.fork()
     if child == 0:
         wrong = (predictor.predict(x) != labels).any()
-        alone = threading.active_count() < min(2, pool.n_threads())
+        alone = len(os.listdir("/proc/self/task")) < machine.n_threads()
         os._exit(int(wrong or alone))
     print(os.waitpid(child, 0)[1])
     """
@@ -350,17 +348,3 @@ def test_extra_memory(
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 64 * 2**20
-
-
-def test_exceptions_stop_all_threads() -> None:
-    started = []
-
-    def work(part: int) -> None:
-        started.append(part)
-        time.sleep(0.002)
-        if part == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        in_parallel(work, range(200))
-    assert len(started) < 100
