@@ -23,8 +23,8 @@ from benchmarks.peers import UnavailableError
 from benchmarks.session import SESSION, Session
 from benchmarks.workload import Workload
 
-# Seconds until the threads of what ran before, which spin for a while, have fallen asleep.
-REST = 0.1
+# Seconds until the threads of what ran before have fallen asleep: OpenBLAS's spin for 0.11.
+REST = 0.15
 
 
 @pytest.fixture(scope="session")

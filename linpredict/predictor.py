@@ -186,7 +186,7 @@ def examples_first(n_samples: int, w: Array) -> bool:
     if w.size * n_samples <= 2**16:
         return True
     if w.itemsize == 8:
-        many = n_classes >= 256 and (n_classes > 1024 or w.size > 2**21)
+        many = n_classes >= 256 and (n_samples < 8 or n_classes > 1024 or w.size > 2**21)
         return many or n_samples >= 32 <= n_classes
     return n_samples >= min(n_classes, 512) or (n_classes > n_features and n_samples >= 64)
 

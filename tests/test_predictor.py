@@ -264,20 +264,29 @@ def test_affinity_is_obeyed() -> None:
         os.sched_setaffinity(0, before)
 
 
-def test_fork() -> None:
+def test_fork_while_another_thread_predicts() -> None:
     if not hasattr(os, "fork"):
         pytest.skip("the system has no fork")
     code = """
     import warnings
     warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
-    child = os.fork()
-    if child == 0:
-        wrong = (predictor.predict(x) != labels).any()
-        alone = len(os.listdir("/proc/self/task")) < machine.n_threads()
-        os._exit(int(wrong or alone))
-    print(os.waitpid(child, 0)[1])
+    def call():
+        while not stop.is_set():
+            predictor.predict(x)
+    stop = threading.Event()
+    other = threading.Thread(target=call)
+    other.start()
+    for _ in range(10):
+        child = os.fork()
+        if child == 0:
+            wrong = (predictor.predict(x) != labels).any()
+            alone = len(os.listdir("/proc/self/task")) < machine.n_threads()
+            os._exit(int(wrong or alone))
+        print(os.waitpid(child, 0)[1])
+    stop.set()
+    other.join()
     """
-    assert in_new_process(code) == "0\n"
+    assert in_new_process(code) == 10 * "0\n"
 
 
 def test_many_threads() -> None:
