@@ -149,7 +149,7 @@ next(int64_t *taken, int64_t n)
 /* Packed weights. */
 typedef struct {
     real *lines; /* (n_blocks, n_panels, block, CLASSES), aligned to LINE */
-    int64_t n_classes, n_features, n_panels, block, n_blocks;
+    int64_t n_classes, n_features, n_panels, block, n_blocks, n_ranges;
 } Model;
 
 typedef struct {
@@ -191,7 +191,7 @@ typedef struct {
     Job job;
     const Model *model;
     const real *x;
-    int64_t stride, n_samples, n_tiles, n_groups, n_ranges, n_threads;
+    int64_t stride, n_samples, n_tiles, n_groups, n_threads;
     int64_t n_begun, n_done, n_summed; /* threads, parts, and values */
     char *taken;                       /* (n_ranges, n_groups) */
     real *sums;                        /* (n_ranges, n_samples, n_panels * CLASSES) */
@@ -211,8 +211,8 @@ score(const Scoring *s, int64_t range, int64_t group)
     const int64_t n_rows = begin(end_tile, s->n_tiles, s->n_samples) - first;
     memset(sums + first * row_size, 0, n_rows * row_size * sizeof(real));
 
-    const int64_t end_block = begin(range + 1, s->n_ranges, m.n_blocks);
-    for (int64_t b = begin(range, s->n_ranges, m.n_blocks); b < end_block; b++) {
+    const int64_t end_block = begin(range + 1, m.n_ranges, m.n_blocks);
+    for (int64_t b = begin(range, m.n_ranges, m.n_blocks); b < end_block; b++) {
         const real *w = m.lines + b * m.n_panels * panel, *end = w + m.n_panels * panel;
         const int64_t left = m.n_features - b * m.block, n = left < m.block ? left : m.block;
         for (int64_t t = 0; t < n_tiles; t++) {
@@ -236,7 +236,8 @@ static void
 take_parts(Job *job)
 {
     Scoring *s = (Scoring *)job;
-    const int64_t n_parts = s->n_ranges * s->n_groups;
+    const Model m = *s->model;
+    const int64_t n_parts = m.n_ranges * s->n_groups;
     const int64_t thread = next(&s->n_begun, 1);
     for (int64_t i = 0; i < n_parts; i++) {
         /* It begins where it began in the last call, as its caches may still hold those weights:
@@ -250,11 +251,11 @@ take_parts(Job *job)
     while (__atomic_load_n(&s->n_done, __ATOMIC_ACQUIRE) < n_parts)
         sched_yield();
 
-    const int64_t n_values = s->n_samples * s->model->n_panels * CLASSES;
+    const int64_t n_values = s->n_samples * m.n_panels * CLASSES;
     for (int64_t first; (first = next(&s->n_summed, AT_ONCE)) < n_values;) {
         const int64_t left = n_values - first, n = left < AT_ONCE ? left : AT_ONCE;
         vector total[AT_ONCE / WIDTH] = {{0}};
-        for (int64_t range = 0; range < s->n_ranges; range++)
+        for (int64_t range = 0; range < m.n_ranges; range++)
             for (int64_t v = 0; v < n / WIDTH; v++)
                 total[v] += ((const vector *)(s->sums + range * n_values + first))[v];
         memcpy(s->scores + first, total, n * sizeof(real));
@@ -264,15 +265,15 @@ take_parts(Job *job)
 /* Compute the scores (n_samples, n_panels * CLASSES) of samples, rows of n_features `stride` values
    apart. Returns whether there was memory for the sums. */
 int
-scores(const Model *model, const real *x, int64_t stride, int64_t n_samples, int64_t n_ranges,
-       int64_t n_threads, real *scores)
+scores(const Model *model, const real *x, int64_t stride, int64_t n_samples, int64_t n_threads,
+       real *scores)
 {
     const int64_t n_tiles = (n_samples + ROWS - 1) / ROWS;
     const int64_t n_groups = n_tiles < GROUP ? 1 : n_tiles / GROUP;
     Scoring s = {
-        {.work = take_parts}, model, x, stride, n_samples, n_tiles, n_groups, n_ranges, n_threads,
-        .taken = calloc(n_ranges, n_groups),
-        .sums = aligned_alloc(LINE, n_ranges * n_samples * model->n_panels * LINE),
+        {.work = take_parts}, model, x, stride, n_samples, n_tiles, n_groups, n_threads,
+        .taken = calloc(model->n_ranges, n_groups),
+        .sums = aligned_alloc(LINE, model->n_ranges * n_samples * model->n_panels * LINE),
         .scores = scores,
     };
     const int enough = !n_samples || (s.taken && s.sums);

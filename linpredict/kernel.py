@@ -25,7 +25,6 @@ BLOCK = 4096
 # with twice as many, batches of 8 in float32 8 %.
 FEWEST, MOST = 64, 512
 MAX_RANGES = 64  # of features, for as many cores
-ALONE = 2**20  # multiplications that one thread does sooner than it would share them
 SCRATCH = 2**23  # bytes of sums at once; twice as much took 3 % longer at batch size 1024
 
 
@@ -39,6 +38,7 @@ class Model(ctypes.Structure):
         ("n_panels", ctypes.c_int64),
         ("block", ctypes.c_int64),
         ("n_blocks", ctypes.c_int64),
+        ("n_ranges", ctypes.c_int64),
     ]
 
 
@@ -108,7 +108,7 @@ def load(dtype: np.dtype[Any]) -> Kernel:
     pack.restype = None
     model, pointer, number = ctypes.POINTER(Model), ctypes.c_void_p, ctypes.c_int64
     pack.argtypes = [model, pointer, *[number] * 3]
-    scores.argtypes = [model, pointer, *[number] * 4, pointer]
+    scores.argtypes = [model, pointer, *[number] * 3, pointer]
     return Kernel(scores, pack, name, bits)
 
 
@@ -141,14 +141,14 @@ class Packed:
         n_panels = -(-self._n_classes // classes)
         block = block or max(FEWEST, min(MOST, BLOCK // n_panels // 8 * 8))
         n_blocks = -(-self._n_features // block)
-        self._n_ranges = max(1, min(MAX_RANGES, n_blocks))
+        n_ranges = max(1, min(MAX_RANGES, n_blocks))
         self._weights = w = empty_lines((n_blocks, n_panels, block, classes), coef.dtype)
-        self._model = Model(w.ctypes.data, *coef.shape, n_panels, block, n_blocks)
+        self._model = Model(w.ctypes.data, *coef.shape, n_panels, block, n_blocks, n_ranges)
         if any(step % coef.itemsize for step in coef.strides) or not coef.flags.aligned:
             coef = coef.copy()
         row, column = (step // coef.itemsize for step in coef.strides)
         kernel.pack(self._model, coef.ctypes.data, row, column, n_threads())
-        self.max_samples = max(1, SCRATCH // (self._n_ranges * n_panels * LINE))
+        self.max_samples = max(1, SCRATCH // (n_ranges * n_panels * LINE))
 
     def coef(self) -> Array:
         """Return the weights (n_classes, n_features)."""
@@ -169,9 +169,8 @@ class Packed:
             x = np.array(x, w.dtype, order="C")
         n_samples = len(x)
         scores = np.empty((n_samples, w.shape[1] * w.shape[3]), w.dtype)
-        threads = n_threads() if n_samples * w.size > ALONE else 1
         rows = x.ctypes.data, x.strides[0] // x.itemsize, n_samples
-        if not self._kernel.scores(self._model, *rows, self._n_ranges, threads, scores.ctypes.data):
+        if not self._kernel.scores(self._model, *rows, n_threads(), scores.ctypes.data):
             raise MemoryError(f"no memory for the sums of {n_samples} examples")
         return scores[:, : self._n_classes]
 
