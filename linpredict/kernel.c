@@ -1,4 +1,4 @@
-/* Scores of a linear classifier: sums[sample, class] = sum over features of x * weight.
+/* Scores of a linear classifier: scores[sample, class] = sum over features of x * weight.
 
 The weights are packed so that they are read once and in the order they lie in memory: blocks of
 `block` features, in a block panels of one cache line of classes, in a panel the features, each
@@ -12,6 +12,7 @@ Sums run over the features of a block in order, then over the blocks of a range 
 not depend on the tile a sample is in, nor on the thread. Compiled with -DREAL=float or double. */
 #include "pool.h"
 
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,10 +38,10 @@ enum {
     SUMS = REGISTERS * 3 / 4,     /* registers of sums; weights and a sample take the others */
     ROWS = SUMS / VECTORS < 6 ? SUMS / VECTORS : 6, /* samples of a tile, at most */
     STEP = 8,                     /* features between two looks at what to prefetch */
-    FEW = 4,   /* with fewer samples the CPU's own prefetching is 20 % faster */
-    GROUP = 16,  /* tiles, at least */
-    AT_ONCE = 512, /* values that a thread sums over the ranges */
-    NEAR = 1024, /* bytes ahead for a single tile: up to 10 % faster than the next block */
+    FEW = 4,      /* with fewer samples the CPU's own prefetching is 20 % faster */
+    NEAR = 1024,  /* bytes ahead for a single tile: up to 10 % faster than the next block */
+    GROUP = 16,   /* tiles that a thread takes at once, at least; fewer only if there are fewer */
+    AT_ONCE = 512, /* values that a thread sums over the ranges at once */
 };
 
 const int64_t vector_bits = 8 * VECTOR;
