@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import machine, options, predictors, report, saving, verdicts
+from benchmarks import machine, options, predictors, report, rows, saving, verdicts
 from benchmarks.baseline import Baseline, BaselineError
 from benchmarks.gate import Gate
 from benchmarks.session import SESSION, Session
@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # NumPy's BLAS is the only one loaded before the predictors are made.
     config.stash[SESSION] = Session(machine.blas_info())
     options.check(config)
-    saving.write_beside(config)
+    saving.write_to_memory(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -42,6 +42,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     options.check_resources(config)
     if config.getoption("baseline") is not None:
+        options.check_markers(session.items)
         config.stash[SESSION].gate = make_gate(config)
 
 
@@ -70,42 +71,85 @@ def pytest_benchmark_update_machine_info(
         machine_info["cpu"].pop(key, None)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Note when the last case has ended: ``-x`` or an interrupt may end the run before."""
+    result = yield
+    item.config.stash[SESSION].is_whole = nextitem is None
+    return result
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None]:
-    """Add the limits to what is saved, and save whole runs only."""
-    run = session.config.stash[SESSION]
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Add the limits to what is saved, and save whole runs only.
+
+    Whatever raises then, a comparison or another plugin, costs neither the file nor the summary.
+    """
+    config, run = session.config, session.config.stash[SESSION]
     for case in run.cases:  # only now is it known what the machine can do
         if run.limit and "gate" not in case:
             case["latency_floor"] = run.limit.seconds(case["batch_size"])
             case["latency_floor_name"] = run.limit.name
-    is_whole = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-    with saving.replacing(session.config, is_whole):
-        yield
+    destination = config.stash.get(saving.DESTINATION, None)
+    if destination:
+        destination.is_kept = run.is_whole
+    try:
+        try:
+            return (yield)
+        except BaseException:
+            if terminalreporter := config.pluginmanager.get_plugin("terminalreporter"):
+                sum_up(terminalreporter, config)
+            raise
+        finally:
+            if destination:
+                destination.write()
+    except OSError as error:
+        saved = destination and destination.is_written
+        start = f"{destination} is written, but" if saved else "the run cannot be saved:"
+        pytest.exit(f"{start} {error}", pytest.ExitCode.INTERNAL_ERROR)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
+    """Save the last attempt at each case, where some plugin runs cases again."""
+    output_json["benchmarks"] = rows.last_attempts(output_json["benchmarks"])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_group_stats(
     config: pytest.Config | None, benchmarks: Iterable[dict[str, Any]], group_by: str
 ) -> Any:
-    """Name the rows of the tables so that sorting by name gives the order of batch sizes.
+    """Name the rows of the tables by what differs, so that sorting by name gives a useful order.
 
     ``pytest-benchmark compare`` calls this function itself, and in place of its own.
     """
     from pytest_benchmark.plugin import pytest_benchmark_group_stats as grouped
 
-    benchmarks = list(benchmarks)
-    for benchmark in benchmarks:
-        if "batch_size" in (benchmark.get("params") or {}):
-            benchmark["name"] = f"batch size {benchmark['params']['batch_size']:>6}"
-    return grouped(config, benchmarks, group_by)
+    groups = grouped(config, rows.last_attempts(benchmarks), group_by)
+    for _, group in groups:
+        rows.name(group)
+    return groups
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Sum up what users choose a batch size by, and what the gate found."""
+) -> Generator[None]:
+    """Sum up, also where pytest-benchmark's tables raise, as its comparison does."""
+    try:
+        return (yield)
+    finally:
+        sum_up(terminalreporter, config)
+
+
+def sum_up(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Sum up, once, what users choose a batch size by, and what the gate found."""
     workload, run = Workload.of(config), config.stash[SESSION]
+    if run.is_summed_up:
+        return
+    run.is_summed_up = True
     if cases := [case for case in run.cases if "latency_floor" in case]:
         terminalreporter.section(f"latency and throughput, {workload}")
         table = report.latencies(config.getoption("predictor"), cases)

@@ -19,6 +19,7 @@ from benchmarks.case import Builds, Case, Data, statistics_of
 from benchmarks.gate import Gate
 from benchmarks.labels import WrongLabelsError
 from benchmarks.limit import Limit
+from benchmarks.options import JUDGED_ONCE
 from benchmarks.peers import UnavailableError
 from benchmarks.session import SESSION, Session
 from benchmarks.workload import Workload
@@ -97,6 +98,8 @@ def case(
     info |= {"predictor": predictor, "batch_size": batch_size}
     info |= Workload.of(pytestconfig).as_saved()
     name = f"{predictor}, batch {batch_size}"
+    if run.gate and run.earlier(info):
+        pytest.exit(f"{name} is run again, {JUDGED_ONCE}", pytest.ExitCode.USAGE_ERROR)
     with ending_the_run(name, run):
         builds = make(predictor)
     alone = not builds.baseline
@@ -107,6 +110,8 @@ def case(
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if stats := getattr(benchmark, "stats", None):
         info |= statistics_of(batch_size, stats["data"])
+        for earlier in run.earlier(info):
+            run.cases.remove(earlier)
         run.cases.append(info)
         if alone:
             time.sleep(REST)

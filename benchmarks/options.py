@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+import time
 
 import pytest
 
@@ -11,6 +13,22 @@ from benchmarks.arguments import batch_sizes, percentage, positive
 from benchmarks.gate import BUILT
 from benchmarks.machine import available_memory
 from benchmarks.workload import Workload
+
+# What other plugins call the option that runs cases again.
+REPEATERS = {
+    "reruns": "--reruns",  # pytest-rerunfailures
+    "force_reruns": "--force-reruns",
+    "retries": "--retries",  # pytest-retry
+    "count": "--count",  # pytest-repeat
+    "flake_finder_enable": "--flake-finder",  # pytest-flakefinder
+    "force_flaky": "--force-flaky",  # flaky
+}
+JUDGED_ONCE = "and --baseline judges each once: leave one out"
+
+GROUPS = (
+    "group", "name", "func", "fullname", "fullfunc",
+    "param", "param:predictor", "param:batch_size",
+)  # fmt: skip
 
 
 def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -92,14 +110,66 @@ def check(config: pytest.Config) -> None:
         )
     if config.option.baseline is not None:
         check_with_baseline(config)
+    if config.pluginmanager.hasplugin("benchmark"):
+        check_benchmark(config)
+
+
+def check_benchmark(config: pytest.Config) -> None:
+    """Refuse what pytest-benchmark takes, and what ends a run or makes its figures no latencies."""
+    for option in ("benchmark_max_time", "benchmark_min_time"):
+        if not is_duration(value := config.getoption(option)):
+            raise pytest.UsageError(
+                f"--{option.replace('_', '-')}: {value} is not a number of seconds like 2"
+            )
+    timer = config.getoption("benchmark_timer")
+    if timer != "time.perf_counter" and not counts_seconds(timer):
+        raise pytest.UsageError(
+            f"--benchmark-timer: {timer} does not count the seconds that pass, which latency is "
+            "made of: leave it out"
+        )
+    for label in config.getoption("benchmark_group_by").split(","):
+        if label not in GROUPS:
+            raise pytest.UsageError(
+                f"--benchmark-group-by: {label!r} is not one of {', '.join(GROUPS)}"
+            )
+
+
+def is_duration(text: str) -> bool:
+    """Tell whether it is a number of seconds, of a few decades at most."""
+    try:
+        return 0 <= float(text) < 1e9
+    except ValueError:
+        return False
+
+
+def counts_seconds(timer: str) -> bool:
+    """Tell whether a function, named as ``package.module.function``, returns wall-clock time."""
+    module, _, function = timer.rpartition(".")
+    try:
+        now = getattr(importlib.import_module(module), function)
+        outer, inner = time.perf_counter(), now()
+        time.sleep(0.02)
+        inner, outer = now() - inner, time.perf_counter() - outer
+        return bool(0.019 < inner < outer + 0.001)
+    except Exception:  # it may be any code
+        return False
 
 
 def check_with_baseline(config: pytest.Config) -> None:
     """Refuse options with which nothing would be compared."""
-    for option in ("codspeed", "numprocesses", "benchmark_skip", "benchmark_disable"):
+    for option in ("codspeed", "numprocesses", "tx", "benchmark_skip", "benchmark_disable"):
         if config.getoption(option, None):
             name = "-n" if option == "numprocesses" else f"--{option.replace('_', '-')}"
             raise pytest.UsageError(f"--baseline measures, and {name} does not: leave one out")
+    for option, name in REPEATERS.items():
+        value = config.getoption(option, None)
+        if value is None:
+            try:
+                value, name = config.getini(option), f"the setting {option}"
+            except (KeyError, ValueError):  # no plugin has it
+                continue
+        if value and value != "0" and (option, value) != ("count", 1):
+            raise pytest.UsageError(f"{name} runs cases again, {JUDGED_ONCE}")
     if not predictors.PACKAGE.keys() & config.getoption("predictor"):
         raise pytest.UsageError(
             f"--baseline compares {' and '.join(predictors.PACKAGE)}: choose one as --predictor"
@@ -121,6 +191,14 @@ def check_resources(config: pytest.Config) -> None:
             f"the workload needs {needed:,} bytes of memory and {available:,} are "
             "available: choose fewer --features, --samples or --classes"
         )
+
+
+def check_markers(items: list[pytest.Item]) -> None:
+    """Refuse, with ``--baseline``, markers with which plugins run cases again."""
+    for item in items:
+        for name in ("flaky", "repeat"):
+            if "data" in getattr(item, "fixturenames", ()) and item.get_closest_marker(name):
+                raise pytest.UsageError(f"the marker {name} runs cases again, {JUDGED_ONCE}")
 
 
 def measures(config: pytest.Config, items: list[pytest.Item]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 import linpredict
 from benchmarks.dask_cluster import dask
+from benchmarks.importing import import_module
 from benchmarks.labels import Predict
 from benchmarks.peers import PEERS, UnavailableError
 
@@ -61,7 +61,7 @@ def find(name: str) -> Callable[[Array], Predict]:
             "or name your own as package.module:factory"
         )
     try:
-        factory = getattr(importlib.import_module(module_name), attribute)
+        factory = getattr(import_module(module_name), attribute)
     except Exception as error:  # importing runs any code, so anything can go wrong
         raise ValueError(f"{name!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(factory):

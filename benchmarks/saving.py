@@ -5,34 +5,65 @@ pytest-benchmark would write over it, also with the few cases of an interrupted 
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-TARGET = pytest.StashKey[Path]()
+from benchmarks import files
 
 
-def write_beside(config: pytest.Config) -> None:
-    """Have pytest-benchmark write beside the file that is asked for."""
+class Destination(os.PathLike[str]):
+    """What pytest-benchmark writes to: memory, under the name of the file that is asked for.
+
+    Parameters
+    ----------
+    target : Path
+        The file that is asked for.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.memory = os.memfd_create("run.json")
+        self.is_kept = self.is_written = False
+
+    def __fspath__(self) -> str:
+        """Return where pytest-benchmark writes."""
+        return f"/proc/self/fd/{self.memory}"
+
+    def __str__(self) -> str:
+        """Say what pytest-benchmark's line ``Wrote benchmark data in: …`` is to end with."""
+        if self.is_kept:
+            return str(self.target)
+        return f"memory, not {self.target}: the run was cut short"
+
+    def write(self) -> None:
+        """Write the file, if the run is to be kept and is wholly in memory."""
+        content = Path(self).read_bytes()
+        try:
+            json.loads(content)
+        except ValueError:
+            return
+        if self.is_kept:
+            files.write(self.target, content)
+            self.is_written = True
+
+
+DESTINATION = pytest.StashKey[Destination]()
+
+
+def write_to_memory(config: pytest.Config) -> None:
+    """Refuse a file that cannot be written, and have pytest-benchmark write to memory."""
     path: Path | None = config.getoption("benchmark_json", None)
-    if path is not None and "PYTEST_XDIST_WORKER" not in os.environ:
-        config.stash[TARGET] = path
-        config.option.benchmark_json = path.with_name(f".{path.name}.{os.getpid()}")
-
-
-@contextmanager
-def replacing(config: pytest.Config, is_whole: bool) -> Generator[None]:
-    """Put the file that is written meanwhile in its place, if it is one of a whole run."""
+    if path is None or "PYTEST_XDIST_WORKER" in os.environ:
+        return
     try:
-        yield
-        if is_whole and TARGET in config.stash and config.option.benchmark_json.exists():
-            config.option.benchmark_json.replace(config.stash[TARGET])
-            config.get_terminal_writer().line(f"and moved to: {config.stash[TARGET]}")
+        files.check_writable(path)
     except OSError as error:
-        pytest.exit(f"the run cannot be saved: {error}", pytest.ExitCode.INTERNAL_ERROR)
-    finally:
-        if TARGET in config.stash:
-            config.option.benchmark_json.unlink(missing_ok=True)
+        raise pytest.UsageError(
+            f"--benchmark-json: {path} cannot be written ({error.strerror}): choose a file "
+            "in a folder that exists"
+        ) from error
+    destination = config.option.benchmark_json = config.stash[DESTINATION] = Destination(path)
+    config.add_cleanup(lambda: os.close(destination.memory))

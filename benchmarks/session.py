@@ -25,12 +25,23 @@ class Session:
         The least possible latency; where anything is measured.
     cases : list of dict
         The ``extra_info`` of each measured case, in order.
+    is_whole : bool
+        Whether the last case has ended.
+    is_summed_up : bool
+        Whether the summary has been printed.
     """
 
     blas: dict[str, Any]
     gate: Gate | None = None
     limit: Limit | None = None
     cases: list[dict[str, Any]] = field(default_factory=list)
+    is_whole: bool = False
+    is_summed_up: bool = False
+
+    def earlier(self, info: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the earlier attempts at a case that a plugin runs again."""
+        keys = ("predictor", "batch_size")
+        return [case for case in self.cases if all(case[key] == info[key] for key in keys)]
 
 
 SESSION = pytest.StashKey[Session]()

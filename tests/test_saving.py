@@ -1,0 +1,402 @@
+"""What a run saves and sums up, whatever happens at its end, and what is refused before it."""
+
+import errno
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from benchmarks import files, options, rows
+from benchmarks.saving import Destination
+from tests import ENVIRONMENT, in_process
+from tests.test_benchmarks import ROOT, SMALL, run
+
+pytestmark = pytest.mark.filterwarnings(  # pytest-benchmark's
+    "ignore:Can't compare", "ignore:Not saving anything", "ignore:Benchmark fixture was not used"
+)
+
+ONE = (*SMALL, "--batch-sizes=1", "--predictor=packed")
+SUMMARY = "latency and throughput, 5x40x32-float64"
+
+
+def measure(folder: Path, *arguments: str, plugin: Any = None) -> subprocess.CompletedProcess[str]:
+    """Measure one case in this process, with a plugin; its status is that of an exception, too."""
+
+    def main() -> int:
+        try:
+            return pytest.main(
+                [
+                    f"{ROOT}/benchmarks",
+                    "-p",
+                    "no:cacheprovider",
+                    "-p",
+                    "no:rerunfailures",
+                    "--capture=sys",
+                    *ONE,
+                    *arguments,
+                ],
+                plugins=[plugin] * bool(plugin),
+            )
+        except Exception as error:  # as pytest-benchmark's, with which Python ends
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)
+            return 1
+
+    with patch.dict(os.environ, ENVIRONMENT, clear=True):
+        return in_process(main, folder)
+
+
+class BadSummary:
+    @staticmethod
+    def pytest_terminal_summary() -> None:
+        raise RuntimeError("in the summary")
+
+
+class BadFinish:
+    @staticmethod
+    def pytest_sessionfinish() -> None:
+        raise RuntimeError("at the end")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "plugin", "status", "message"),
+    [
+        (["--benchmark-compare", "--benchmark-compare-fail=mean:1%"], None, 4, "compare-fail"),
+        (["--benchmark-storage=file:///proc/x", "--benchmark-autosave"], None, 3, "/proc/x"),
+        (["--benchmark-histogram=/proc/x/h"], None, 3, "/proc/x"),
+        ([], BadSummary, 1, "RuntimeError: in the summary"),
+        ([], BadFinish, 1, "RuntimeError: at the end"),
+    ],
+)
+def test_what_raises_at_the_end_loses_nothing(
+    tmp_path: Path, arguments: list[str], plugin: Any, status: int, message: str
+) -> None:
+    path = tmp_path / "run.json"
+    done = measure(tmp_path, f"--benchmark-json={path}", *arguments, plugin=plugin)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert message in done.stderr
+    assert done.stdout.count(SUMMARY) == 1
+    assert len(json.loads(path.read_text())["benchmarks"]) == 1
+    assert f"Wrote benchmark data in: {path}\n" in done.stderr
+    assert [file.name for file in tmp_path.glob("*.json")] == ["run.json"]
+
+
+def test_regression_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    assert measure(tmp_path, "--benchmark-autosave").returncode == 0
+    (saved,) = tmp_path.rglob("*.json")
+    content = json.loads(saved.read_text())
+    content["benchmarks"][0]["stats"]["min"] = 1e-12
+    saved.write_text(json.dumps(content))
+    options = ("--benchmark-compare", "--benchmark-compare-fail=min:1%")
+    done = measure(tmp_path, f"--benchmark-json={path}", *options)
+    assert done.returncode == 1
+    assert "PerformanceRegression: Performance has regressed" in done.stderr
+    assert done.stdout.count(SUMMARY) == 1
+    assert len(json.loads(path.read_text())["benchmarks"]) == 1
+
+
+def test_what_is_written_in_part_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("earlier")
+    destination = Destination(path)
+    destination.is_kept = True
+    Path(destination).write_text('{"benchmarks": [{}')
+    destination.write()
+    assert path.read_text() == "earlier"
+    Path(destination).write_text('{"benchmarks": [{}]}')
+    destination.write()
+    assert path.read_text() == '{"benchmarks": [{}]}'
+    os.close(destination.memory)
+
+
+@pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
+def test_run_cut_short_leaves_the_earlier_file(tmp_path: Path, option: str) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("earlier")
+    wrong = "--predictor=tests.predictors:wrong_last"
+    done = measure(tmp_path, f"--benchmark-json={path}", option, wrong, "--batch-sizes=1,32")
+    assert done.returncode == 1
+    assert path.read_text() == "earlier"
+    assert f"not {path}: the run was cut short" in done.stderr
+    # Nothing is missing where the last case is the one that fails.
+    last = "--predictor=tests.predictors:wrong_last", "--batch-sizes=1"
+    assert measure(tmp_path, f"--benchmark-json={path}", option, *last).returncode == 1
+    assert len(json.loads(path.read_text())["benchmarks"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "it is a folder"),
+        (".", "it is a folder"),
+        ("/", "it is a folder"),
+        ("none/run.json", "there is no folder"),
+        ("file/run.json", "Not a directory"),
+        ("a" * 300, "File name too long"),
+        ("/proc/run.json", "No such file or directory"),
+        ("loop", "Too many levels of symbolic links"),
+    ],
+)
+def test_file_that_cannot_be_written_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    done = measure(tmp_path, f"--benchmark-json={name}")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = (line for line in done.stderr.splitlines() if line)
+    assert line.startswith("ERROR: --benchmark-json: ")
+    assert reason in line
+    assert {file.name for file in tmp_path.iterdir()} == {"file", "loop"}
+
+
+def test_plain_file_keeps_mode_and_owner(tmp_path: Path) -> None:
+    path, link, new = tmp_path / "run.json", tmp_path / "link", tmp_path / ("a" * 250)
+    path.write_text("earlier")
+    path.chmod(0o640)
+    if os.geteuid() == 0:
+        os.chown(path, 1234, 1235)
+    before = path.stat()
+    link.symlink_to(path)
+    files.check_writable(link)
+    files.write(link, b"whole")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"whole"
+    after = path.stat()
+    assert after.st_ino != before.st_ino
+    assert (after.st_mode, after.st_uid, after.st_gid) == (
+        before.st_mode, before.st_uid, before.st_gid,
+    )  # fmt: skip
+    files.check_writable(new)
+    assert not new.exists()
+    files.write(new, b"whole")
+    assert {file.name for file in tmp_path.iterdir()} == {"run.json", "link", new.name}
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EBUSY, errno.EROFS])
+def test_file_that_cannot_be_replaced_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    """It may be mounted itself, or be in a folder that takes no new file."""
+
+    def refuse(*_: Any) -> None:
+        raise OSError(error, os.strerror(error))
+
+    path = tmp_path / "run.json"
+    path.write_text("earlier and longer")
+    inode = path.stat().st_ino
+    monkeypatch.setattr(Path, "replace", refuse)
+    files.write(path, b"whole")
+    assert (path.read_bytes(), path.stat().st_ino) == (b"whole", inode)
+    with pytest.raises(OSError, match=os.strerror(error)):
+        files.write(tmp_path / "new.json", b"whole")
+    assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
+
+    part = iter([True])
+
+    def full(descriptor: int, content: bytes, write: Callable[..., int] = os.write) -> int:
+        if next(part, False):
+            return write(descriptor, content[:3])
+        monkeypatch.undo()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write(path, b"WHOLE")
+    assert path.read_bytes() == b"whole"
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    yield path, reader
+    os.close(reader)
+
+
+def test_pipe_is_written_to(tmp_path: Path, pipe: tuple[Path, int]) -> None:
+    path, reader = pipe
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    for name in (path, link):
+        files.check_writable(name)
+        files.write(name, b"whole")
+        assert os.read(reader, 100) == b"whole"
+        assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+def test_device_is_written_to(tmp_path: Path) -> None:
+    path = tmp_path / "null"
+    try:
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    files.check_writable(path)
+    files.write(path, b"whole")
+    assert stat.S_ISCHR(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_standard_output_keeps_what_it_holds(tmp_path: Path, name: str) -> None:
+    """Also where it is a plain file."""
+    code = f"""if True:
+        from pathlib import Path
+        from benchmarks import files
+        print("before")
+        files.check_writable(Path("{name}"))
+        files.write(Path("{name}"), b"whole\\n")
+        print("after")
+    """
+    path = tmp_path / "out"
+    with path.open("w") as out:
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=out, check=True)
+    assert path.read_text() == "before\nwhole\nafter\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--benchmark-max-time=inf"], "--benchmark-max-time: Infinity is not a number of seconds"),
+        (["--benchmark-max-time=nan"], "--benchmark-max-time: NaN is not a number of seconds"),
+        (["--benchmark-min-time=1e400"], "--benchmark-min-time: 1E+400 is not"),
+        (["--benchmark-max-time=-1"], "--benchmark-max-time: -1 is not"),
+        (["--benchmark-timer=time.process_time"], "time.process_time does not count the seconds"),
+        (["--benchmark-timer=time.perf_counter_ns"], "perf_counter_ns does not count the seconds"),
+        (["--benchmark-group-by=batch"], "--benchmark-group-by: 'batch' is not one of group, name"),
+        (["--benchmark-group-by=group,param:no"], "--benchmark-group-by: 'param:no' is not one of"),
+    ],
+)
+def test_refused_before_anything_is_measured(arguments: list[str], message: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_timers_of_wall_clock_time() -> None:
+    assert options.counts_seconds("time.monotonic")
+    assert not options.counts_seconds("time.thread_time")
+    assert not options.counts_seconds("no.such.timer")
+
+
+class Repeater:
+    """What pytest-repeat does, and others."""
+
+    @staticmethod
+    def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+        metafunc.fixturenames.append("again")
+        metafunc.parametrize("again", range(3))
+
+
+class Marker:
+    def __init__(self, marker: str) -> None:
+        self.marker = marker
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            item.add_marker(self.marker)
+
+
+class Option:
+    """What plugins that run cases again are told by: an option, or a setting of its name."""
+
+    @staticmethod
+    def pytest_addoption(parser: pytest.Parser) -> None:
+        parser.addoption("--reruns", type=int)
+        parser.addini("reruns", "")
+        parser.addoption("--count", type=int, default=1)
+
+
+def test_case_that_is_run_again_is_saved_once(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    done = measure(tmp_path, f"--benchmark-json={path}", plugin=Repeater)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+    assert len(json.loads(path.read_text())["benchmarks"]) == 1
+    assert done.stdout.count("batch size      1") == 1
+    assert sum(line.startswith("packed ") for line in done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "plugin", "message"),
+    [
+        (["--reruns=1"], Option, "--reruns runs cases again"),
+        (["-oreruns=1"], Option, "the setting reruns runs cases again"),
+        (["--count=2"], Option, "--count runs cases again"),
+        ([], Marker("flaky"), "the marker flaky runs cases again"),
+        ([], Repeater, "packed, batch 1 is run again"),
+    ],
+)
+def test_case_is_judged_once(
+    tmp_path: Path, arguments: list[str], plugin: Any, message: str
+) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("earlier")
+    done = measure(ROOT, f"--benchmark-json={path}", "--baseline=HEAD", *arguments, plugin=plugin)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"{message}, and --baseline judges each once" in done.stdout + done.stderr
+    assert path.read_text() == "earlier"
+
+
+def row(predictor: str, batch_size: int, n_classes: int = 5) -> dict[str, Any]:
+    """Return what pytest-benchmark's tables are made of."""
+    case, group = f"{predictor}-{batch_size}", f"{predictor} {n_classes}x40x32-float64"
+    workload = {"n_classes": n_classes, "n_features": 40, "n_samples": 32, "dtype": "float64"}
+    names = {"predictor": predictor, "batch_size": batch_size}
+    return {
+        "name": f"test_predict[{case}]", "fullname": f"benchmarks/test_predict.py::[{case}]",
+        "group": group, "param": case, "params": names, "extra_info": names | workload,
+        "path": None, "source": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("group_by", [*options.GROUPS, "group,func", "param:predictor,func"])
+def test_rows_can_be_told_apart(group_by: str) -> None:
+    from conftest import pytest_benchmark_group_stats
+
+    cases = [(p, n, c) for p in ("packed", "formula") for n in (1, 8, 16) for c in (5, 6)]
+    groups = pytest_benchmark_group_stats(None, [row(*case) for case in cases], group_by)
+    named = [(title, case["name"]) for title, group in groups for case in group]
+    assert len({*named}) == len(cases)
+
+
+def test_rows_sort_by_batch_size() -> None:
+    group = [row("packed", n) for n in (16, 1, 2)]
+    rows.name(group)
+    names = ["batch size      1", "batch size      2", "batch size     16"]
+    assert sorted(case["name"] for case in group) == names
+    mixed = [row("packed", 8), row("formula", 16), {"name": "test_other"}]
+    rows.name(mixed)
+    assert [case["name"] for case in mixed] == [
+        "packed, batch size      8", "formula, batch size     16", "test_other",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("mypkg.serve", "prepend"),
+        ("mypkg.serve", "importlib"),
+        ("tests.predictors", "prepend"),
+        ("benchmarks.serve", "prepend"),
+    ],
+)
+def test_own_module_in_ones_own_folder(tmp_path: Path, name: str, mode: str) -> None:
+    """``pytest`` leaves the current folder out, and the suite has packages of its own."""
+    for package in ("mypkg", "tests", "benchmarks"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    module = tmp_path / f"{name.replace('.', '/')}.py"
+    module.write_text("import linpredict\nserve = linpredict.LinearPredictor\n")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("pytest"), f"{ROOT}/benchmarks", *SMALL, "--batch-sizes=1",
+         f"--predictor={name}:serve", f"--import-mode={mode}", "-p", "no:cacheprovider"],
+        cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
