@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import machine, options, predictors, report, rows, saving, verdicts
-from benchmarks.baseline import Baseline, BaselineError
+from benchmarks.baseline import Baseline, BaselineError, undirected
 from benchmarks.gate import Gate
 from benchmarks.session import SESSION, Session
 from benchmarks.workload import Workload
@@ -79,6 +79,13 @@ def pytest_runtest_protocol(
     result = yield
     item.config.stash[SESSION].is_whole = nextitem is None
     return result
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_benchmark_generate_commit_info() -> Generator[None, Any, Any]:
+    """Save the commit of the folder that is measured, not the one that ``GIT_DIR`` points at."""
+    with undirected():
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -154,14 +161,15 @@ def sum_up(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> 
         terminalreporter.section(f"latency and throughput, {workload}")
         table = report.latencies(config.getoption("predictor"), cases)
         terminalreporter.write_line("\n".join(report.aligned(table)))
-        if hint := machine.hint(run.blas):
+        for hint in machine.hints(run.blas):
             terminalreporter.write_line(hint)
-    compared = [case for case in run.cases if case["predictor"] in predictors.PACKAGE]
-    if run.gate and compared:
+    if run.gate and (run.cases or run.failed):
         terminalreporter.section(f"gate, {workload}")
         gate, baseline = run.gate, str(run.gate.baseline)
-        table = verdicts.table(compared, baseline)
-        conclusion = verdicts.conclusion(compared, baseline, gate.max_slowdown, gate.fails)
+        table = verdicts.table(run.cases, baseline)
+        conclusion = verdicts.conclusion(
+            run.cases, baseline, gate.max_slowdown, gate.fails, run.failed
+        )
         terminalreporter.write_line("\n".join([*report.aligned(table), conclusion]))
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:

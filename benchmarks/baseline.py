@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from numpy.typing import NDArray
-
-from benchmarks.labels import Predict, WrongLabelsError
+from benchmarks.labels import ChangedDataError, Predict, WrongLabelsError
 from benchmarks.predictors import PACKAGE, of_package
-
-Array = NDArray[Any]
+from benchmarks.workload import Data
 
 ROOT = Path(__file__).parents[1]
 NAME = "linpredict_baseline"
@@ -68,10 +68,12 @@ class Baseline:
         """Tell whether the package has a predictor."""
         return name in PACKAGE and hasattr(self._package, PACKAGE[name][0])
 
-    def make(self, name: str, coef: Array) -> Predict:
+    def make(self, name: str, data: Data) -> Predict:
         """Make a predictor of the package from weights; `BaselineError` where that fails."""
         try:
-            return of_package(name, self._package, coef)
+            predict = of_package(name, self._package, data.coef[:])
+            data.check_unchanged()
+            return predict
         except Exception as error:
             raise BaselineError(described(error)) from error
 
@@ -81,10 +83,10 @@ class Baseline:
         self._folder.cleanup()
 
 
-def described(error: Exception) -> str:
-    """Describe an exception of the baseline's code in a line."""
+def described(error: BaseException) -> str:
+    """Describe an exception of a predictor's code in a line."""
     message = " ".join(str(error).split())
-    if isinstance(error, WrongLabelsError):
+    if isinstance(error, (WrongLabelsError, ChangedDataError)):
         return message
     return f"{type(error).__name__}: {message or 'no message'}"
 
@@ -103,9 +105,14 @@ def resolve(revision: str) -> str:
         )
     if git("rev-parse", "--git-dir").returncode:
         reason = done.stderr.decode(errors="replace").strip() or "no git repository"
-        raise BaselineError(
-            f"{ROOT} cannot be read by git ({reason.splitlines()[0]}): run from a clone"
-        )
+        first, *_, last = reason.splitlines() * 2
+        if "safe.directory" in last:
+            raise BaselineError(
+                f"{ROOT} belongs to another user, so git does not read it: allow it with "
+                f"{last.strip()}"
+            )
+        remedy = ": run from a clone" if "not a git repository" in reason else ""
+        raise BaselineError(f"{ROOT} cannot be read by git ({first}){remedy}")
     raise BaselineError(
         f"git knows no commit {revision!r}: give a branch, a tag or a commit of this clone "
         "(git fetch brings those of the remote)"
@@ -125,10 +132,40 @@ def extract(commit: str, folder: Path) -> None:
     (folder / "linpredict").rename(folder / NAME)
 
 
+@cache
+def redirections() -> frozenset[str]:
+    """Return the variables that make git read another repository than that of its folder.
+
+    Aliases, hooks and ``git rebase --exec`` set them. Those that configure git may stay: some allow
+    it to read a repository of another user.
+    """
+    listed = subprocess.run(
+        ["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=False
+    )
+    return frozenset(name for name in listed.stdout.split() if not name.startswith("GIT_CONFIG"))
+
+
+@contextmanager
+def undirected() -> Iterator[None]:
+    """Let git read the repository of the current folder, whatever the environment says."""
+    try:
+        dropped = {name: os.environ.pop(name) for name in redirections() & os.environ.keys()}
+    except OSError:  # no git
+        dropped = {}
+    try:
+        yield
+    finally:
+        os.environ.update(dropped)
+
+
 def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run git in the folder that holds the package."""
     try:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
+        with undirected():
+            environment = os.environ | {"LC_ALL": "C"}  # what it says is looked into
+            return subprocess.run(
+                ["git", *arguments], cwd=ROOT, env=environment, capture_output=True, check=False
+            )
     except OSError as error:
         raise BaselineError(f"git cannot be run ({error.strerror}): install git") from error
 

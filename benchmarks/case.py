@@ -14,20 +14,13 @@ from numpy.typing import NDArray
 from benchmarks.baseline import BaselineError, described
 from benchmarks.labels import Predict, check
 from benchmarks.timing import timed
+from benchmarks.workload import Data
 
 Array = NDArray[Any]
 
 CHECKED = 64  # examples, at least, whose labels are compared with the formula's before timing
 CALLS = 5  # before timing, at least, unless they take more than a second
 MAX_ROUNDS = 10_000  # enough for p99; more would only swell the saved file
-
-
-class Data(NamedTuple):
-    """A workload's arrays, and the formula's labels."""
-
-    coef: Array
-    x: Array
-    labels: Array
 
 
 class Builds(NamedTuple):
@@ -63,6 +56,10 @@ class Case:
         """Where the batches begin among the examples."""
         return range(0, len(self.data.x) - self.batch_size + 1, self.batch_size)
 
+    def check_unchanged(self) -> None:
+        """Raise `ChangedDataError` if weights or examples are no longer what they were."""
+        self.data.check_unchanged(self.starts, self.batch_size)
+
     @property
     def batches(self) -> Iterator[Array]:
         """The batches, one after the other, again and again."""
@@ -75,8 +72,8 @@ class Case:
         ------
         BaselineError
             If the baseline's version fails.
-        WrongLabelsError
-            If one of the current version's labels is wrong.
+        WrongLabelsError, ChangedDataError
+            If one of the current version's labels is wrong, or it changed the data.
         """
         seconds = 0.0
         if self.builds.baseline:
@@ -94,18 +91,30 @@ def warm_up(predict: Predict, data: Data, starts: range) -> float:
     ------
     WrongLabelsError
         If one of the labels is wrong.
+    ChangedDataError
+        If weights or examples are no longer what they were.
     """
-    fastest, total, n_calls = float("inf"), 0.0, 0
+    fastest, total = float("inf"), 0.0
     n_checked = min(len(starts), -(-CHECKED // starts.step))
-    for k in cycle(np.linspace(0, len(starts) - 1, n_checked, dtype=int)):
-        # The number of rounds rests on these calls, and one alone may be disturbed. A call that
-        # takes a second gets the least number of rounds in any case.
-        if n_calls >= n_checked and (n_calls >= CALLS or total > 1):
-            break
-        rows = slice(starts[k], starts[k] + starts.step)
+    checked = [starts[k] for k in np.linspace(0, len(starts) - 1, n_checked, dtype=int)]
+
+    def call(start: int) -> None:
+        nonlocal fastest, total
+        rows = slice(start, start + starts.step)
         seconds, labels = timed(predict, data.x[rows])
-        fastest, total, n_calls = min(fastest, seconds), total + seconds, n_calls + 1
-        check(data.coef, data.x[rows], labels, data.labels[rows], rows.start)
+        fastest, total = min(fastest, seconds), total + seconds
+        check(data.coef, data.x[rows], labels, data.labels[rows], start)
+
+    try:
+        for start in checked:
+            call(start)
+    finally:  # a change explains what is wrong or raised
+        data.check_unchanged(checked, starts.step)
+    # The number of rounds rests on these calls, and one alone may be disturbed. A call that takes a
+    # second gets the least number of rounds in any case. The last one follows what read the data.
+    for n_calls in range(n_checked, max(CALLS, n_checked + 1)):
+        if total <= 1:
+            call(checked[n_calls % n_checked])
     return fastest
 
 

@@ -2,30 +2,58 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-import linpredict
 from benchmarks import predictors
-from benchmarks.baseline import BaselineError
-from benchmarks.case import Builds, Case, Data, statistics_of
+from benchmarks.case import Builds, Case, statistics_of
+from benchmarks.failing import failing
 from benchmarks.gate import Gate
-from benchmarks.labels import WrongLabelsError
+from benchmarks.labels import Predict
 from benchmarks.limit import Limit
 from benchmarks.options import JUDGED_ONCE
 from benchmarks.peers import UnavailableError
 from benchmarks.session import SESSION, Session
-from benchmarks.workload import Workload
+from benchmarks.tracing import beyond_this_thread_paused, resume
+from benchmarks.workload import Data, Workload
 
+HERE = Path(__file__).parent
 # Seconds until the threads of what ran before have fallen asleep: OpenBLAS's spin for 0.11.
 REST = 0.15
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure without tracers, profilers and debuggers, both versions alike.
+
+    Making the predictors belongs to it: the threads that they start would keep a tracer.
+    """
+    if HERE not in item.path.parents or item.config.getoption("benchmark_disable", False):
+        return (yield)
+    collects = gc.isenabled()
+    if item.config.getoption("benchmark_disable_gc", False):  # which is for the baseline, too
+        gc.disable()
+    with beyond_this_thread_paused():
+        # Coverage counts the calls and returns that it sees: none may lie in between.
+        tracer, profiler = sys.gettrace(), sys.getprofile()
+        sys.settrace(None)
+        sys.setprofile(None)
+        try:
+            return (yield)
+        finally:
+            resume(profiler)
+            sys.settrace(tracer)
+            if collects:
+                gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -45,9 +73,7 @@ def data(pytestconfig: pytest.Config) -> Data:
     """Make the data, once; the line after the collection has said so."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("cases that run at the same time slow each other down: run without -n")
-    workload = Workload.of(pytestconfig)
-    coef, x = workload.weights(), workload.examples()
-    return Data(coef, x, linpredict.predict(coef, x))
+    return Data.of(Workload.of(pytestconfig))
 
 
 @pytest.fixture(scope="session")
@@ -64,13 +90,17 @@ def make(data: Data, gate: Gate | None) -> Callable[[str], Builds]:
     Where the baseline has it, too, several builds of the current version and of the baseline's.
     """
 
+    def build(name: str) -> Predict:
+        predict = predictors.make(name, data.coef[:])  # a view: its shape is its own
+        data.check_unchanged()
+        return predict
+
     @cache
     def made(name: str) -> Builds | str:
         try:
             if gate and gate.baseline.has(name):
-                build = lambda: predictors.make(name, data.coef)  # noqa: E731
-                return Builds(*gate.builds(name, build, data.coef, data.x))
-            return Builds([predictors.make(name, data.coef)], [])
+                return Builds(*gate.builds(name, partial(build, name), data))
+            return Builds([build(name)], [])
         except UnavailableError as reason:
             return str(reason)
 
@@ -83,6 +113,22 @@ def make(data: Data, gate: Gate | None) -> Callable[[str], Builds]:
 
 
 @pytest.fixture
+def may_fail(
+    benchmark: Any, predictor: str, batch_size: int, data: Data, run: Session
+) -> Callable[..., AbstractContextManager[None]]:
+    """Return what lets this case fail in a sentence where its predictor fails."""
+
+    @contextmanager
+    def may_fail(making: bool = False) -> Generator[None]:
+        benchmark.has_error = True  # so that pytest-benchmark leaves out what was timed until then
+        with failing(run, data, predictor, batch_size, making):
+            yield
+        benchmark.has_error = False
+
+    return may_fail
+
+
+@pytest.fixture
 def case(
     benchmark: Any,
     predictor: str,
@@ -91,6 +137,7 @@ def case(
     make: Callable[[str], Builds],
     limit: Limit,
     run: Session,
+    may_fail: Callable[..., AbstractContextManager[None]],
     pytestconfig: pytest.Config,
 ) -> Generator[Case]:
     """Make what is timed, and save what was found: figures, and the machine's limit beside them."""
@@ -100,7 +147,7 @@ def case(
     name = f"{predictor}, batch {batch_size}"
     if run.gate and run.earlier(info):
         pytest.exit(f"{name} is run again, {JUDGED_ONCE}", pytest.ExitCode.USAGE_ERROR)
-    with ending_the_run(name, run):
+    with may_fail(making=True):
         builds = make(predictor)
     alone = not builds.baseline
     if alone and not limit.is_measured(batch_size):
@@ -108,7 +155,7 @@ def case(
         limit.measure(batch_size)
     yield Case(name, data, batch_size, builds)
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
-    if stats := getattr(benchmark, "stats", None):
+    if (stats := getattr(benchmark, "stats", None)) and not benchmark.has_error:
         info |= statistics_of(batch_size, stats["data"])
         for earlier in run.earlier(info):
             run.cases.remove(earlier)
@@ -120,16 +167,12 @@ def case(
 
 
 @pytest.fixture
-def warm_up(case: Case, run: Session) -> Callable[[], float]:
+def warm_up(case: Case) -> Callable[[], float]:
     """Return what warms a case up and returns the seconds of a call, of both versions together."""
 
     def warm_up() -> float:
         time.sleep(REST)
-        try:
-            with ending_the_run(case.name, run):
-                return case.warm_up()
-        except WrongLabelsError as error:
-            pytest.fail(f"{case.name}: {error}", pytrace=False)
+        return case.warm_up()
 
     return warm_up
 
@@ -147,16 +190,3 @@ def say(case: Case, capsys: pytest.CaptureFixture[str]) -> Generator[Callable[[s
 
     yield lambda text: write(f"{save}{clear}{cut} {case.name}: {text}{wrap}{restore}")
     write(clear)
-
-
-@contextmanager
-def ending_the_run(case: str, run: Session) -> Generator[None]:
-    """End the run where it cannot go on: the baseline fails, or a cluster is not there."""
-    try:
-        yield
-    except BaselineError as error:
-        baseline = run.gate and run.gate.baseline
-        message = f"baseline {baseline} cannot be measured: {case}: {error}"
-        pytest.exit(message, pytest.ExitCode.USAGE_ERROR)
-    except ConnectionError as error:
-        pytest.exit(f"{case}: {error}", pytest.ExitCode.USAGE_ERROR)

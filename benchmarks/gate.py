@@ -34,6 +34,7 @@ from benchmarks.baseline import Baseline, BaselineError, described
 from benchmarks.labels import Predict
 from benchmarks.sign_test import TURN, judge
 from benchmarks.timing import timed
+from benchmarks.workload import Data
 
 Array = NDArray[Any]
 
@@ -54,12 +55,13 @@ BUILDS = 3
 SECONDS, SECONDS_EACH = 150.0, 7.0
 
 
-def fastest(builds: list[Predict], x: Array) -> list[Predict]:
+def fastest(builds: list[Predict], data: Data) -> list[Predict]:
     """Return the `BUILDS` that label a batch of 1 and one of 32 in the least time."""
-    batches = [x[:1], x[:32]]
+    batches = [data.x[:1], data.x[:32]]
     seconds = np.array(
         [[[timed(predict, batch)[0] for batch in batches] for predict in builds] for _ in range(5)]
     )
+    data.check_unchanged([0], 32)
     best = seconds.min(axis=0)  # (builds, batches)
     return [builds[k] for k in np.log(best).sum(axis=1).argsort()[:BUILDS]]
 
@@ -111,7 +113,7 @@ class Gate:
         self._seconds_left = max(SECONDS, SECONDS_EACH * n_cases) if seconds is None else seconds
 
     def builds(
-        self, name: str, build: Callable[[], Predict], coef: Array, x: Array
+        self, name: str, build: Callable[[], Predict], data: Data
     ) -> tuple[list[Predict], list[Predict]]:
         """Build both versions of a predictor, and return the fastest `BUILDS` builds of either.
 
@@ -121,19 +123,21 @@ class Gate:
             One that the baseline has.
         build : callable
             Makes the current version.
-        coef, x : ndarray
+        data : Data
             Weights for the baseline's version, and examples to find the fastest with.
 
         Raises
         ------
         BaselineError
-            If the baseline's version fails.
+            If the baseline's version fails, or changes the data.
+        ChangedDataError
+            If the current version does.
         """
-        pairs = [(build(), self.baseline.make(name, coef)) for _ in range(BUILT)]
+        pairs = [(build(), self.baseline.make(name, data)) for _ in range(BUILT)]
         current, baseline = (list(side) for side in zip(*pairs, strict=True))
-        current = fastest(current, x)
+        current = fastest(current, data)
         try:
-            return current, fastest(baseline, x)
+            return current, fastest(baseline, data)
         except Exception as error:
             raise BaselineError(described(error)) from error
 

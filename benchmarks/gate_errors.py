@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any 
 
 from benchmarks import scripts
 from benchmarks.arguments import percentage, positive
+from benchmarks.baseline import undirected
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"full": [], "small": ["--features=16384"]}
@@ -53,6 +54,7 @@ LinearPredictor.predict = _slower(LinearPredictor.predict, {slowdown})
 '''
 
 
+@undirected()
 def make_repository(folder: Path, slowdown: float) -> None:
     """Commit the package as it stands, and then slower."""
     git = ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
@@ -117,6 +119,7 @@ def gate_run(folder: Path, size: list[str], max_slowdown: str) -> dict[str, Any]
     }
 
 
+@undirected()
 def compare_fail_run(folder: Path, size: list[str]) -> dict[str, Any]:
     """Save a run of the first commit and compare one of the second with it."""
     with tempfile.TemporaryDirectory() as storage:

@@ -16,6 +16,10 @@ class WrongLabelsError(ValueError):
     """Which label is wrong."""
 
 
+class ChangedDataError(ValueError):
+    """What a predictor changed that others use, too."""
+
+
 def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0) -> None:
     """Compare labels with the formula's.
 
@@ -41,6 +45,8 @@ def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0)
     ------
     WrongLabelsError
         If one is wrong: it names the first.
+    ChangedDataError
+        If the formula's is wrong by these weights and examples: they are no longer what they were.
     """
     labels = np.asarray(labels)
     if labels.shape != (len(x),) or labels.dtype.kind not in "iu":
@@ -58,6 +64,11 @@ def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0)
         score, best_score = products.sum(axis=1)
         u = np.finfo(coef.dtype).eps / 2
         bound = 6 * np.sqrt(x.shape[1]) * u * np.abs(products).sum()
+        if score - best_score > bound:
+            raise ChangedDataError(
+                f"changed weights or examples in place: example {start + i} now has label {label} "
+                f"(score {score:.9g}), and had {best} (score {best_score:.9g})"
+            )
         if not best_score - score <= bound:
             raise WrongLabelsError(
                 f"example {start + i} has label {label} (score {score:.9g}), "

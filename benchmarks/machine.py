@@ -6,6 +6,8 @@ To save another figure of the machine, add it to `machine_info`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,9 +46,9 @@ def blas_info() -> dict[str, Any]:
                 "threads": library["num_threads"],
                 "architecture": library.get("architecture"),
             }
-    # threadpoolctl does not know this one, Apple's Accelerate for example.
-    built_with = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return {"name": built_with["name"], "version": built_with["version"]}
+    # threadpoolctl does not know this one, Apple's Accelerate for example; or there is none.
+    built_with = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    return {"name": built_with.get("name") or "none", "version": built_with.get("version")}
 
 
 def variables() -> dict[str, str]:
@@ -68,14 +70,33 @@ def machine_info(blas: dict[str, Any], dtype: str) -> dict[str, Any]:
 def header(blas: dict[str, Any], dtype: str) -> list[str]:
     """Say what computes: the kernel or why there is none, NumPy's BLAS, cores, and variables."""
     cores, n_cpus = usable_cores(), os.cpu_count()
+    library = " ".join(filter(None, (blas["name"], blas["version"])))
     chosen = f", kernels: {blas['architecture']}" if blas.get("architecture") else ""
     lines = [
         f"linpredict: kernel: {kernel(np.dtype(dtype))}; "
-        f"BLAS: {blas['name']} {blas['version']}{chosen}; cores: {cores} of {n_cpus}"
+        f"BLAS: {library}{chosen}; cores: {cores} of {n_cpus}"
     ]
     if found := variables():
         lines.append(f"set: {', '.join(f'{name}={value}' for name, value in found.items())}")
     return lines
+
+
+def hints(blas: dict[str, Any]) -> list[str]:
+    """Say what keeps others than ``packed`` from their best on this machine."""
+    return [said for said in (hint(blas), hint_of_threads(blas)) if said]
+
+
+def hint_of_threads(blas: dict[str, Any]) -> str | None:
+    """Say where BLAS has more threads than may run at a time, as under a container's quota."""
+    cores, threads = usable_cores(), blas.get("threads") or 0
+    if threads <= cores:
+        return None
+    set_to = [name for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ]
+    return (
+        f"hint: NumPy's BLAS has {threads} threads for {cores} usable core{'s' * (cores > 1)}; "
+        "packed has no more threads than cores, and looks better than it is: set "
+        f"{(*set_to, 'OMP_NUM_THREADS')[0]}={cores}"
+    )
 
 
 def hint(blas: dict[str, Any]) -> str | None:
@@ -96,23 +117,35 @@ def hint(blas: dict[str, Any]) -> str | None:
 def available_memory() -> int:
     """Return the bytes this process can still allocate without swapping or being killed.
 
-    The least of what the machine, the control groups (containers) and ``ulimit -v`` leave.
+    The least of what the machine, the control groups (containers) and ``ulimit`` leave.
     """
     available: list[int] = [psutil.virtual_memory().available]
     for folder in control_groups("memory"):
-        for limit, usage in (
-            ("memory.max", "memory.current"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
-        ):
-            try:
-                left = int((folder / limit).read_text()) - int((folder / usage).read_text())
-                stat = dict(map(str.split, (folder / "memory.stat").read_text().splitlines()))
-            except (OSError, ValueError):  # the other version, or "max"
-                continue
-            # Cached files count as used, but make room when memory is asked for.
-            available.append(left + int(stat.get("inactive_file", 0)))
+        available += left_by(folder)
     if resource is not None:
-        limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit_bytes != resource.RLIM_INFINITY:
-            available.append(limit_bytes - psutil.Process().memory_info().vms)
+        used = psutil.Process().memory_info()
+        for kind, name in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
+            limit_bytes, _ = resource.getrlimit(kind)
+            if limit_bytes != resource.RLIM_INFINITY:
+                available.append(limit_bytes - getattr(used, name, 0))  # "data" on Linux alone
     return max(0, min(available))
+
+
+def left_by(group: Path) -> Iterator[int]:
+    """Yield the bytes that each limit of a control group leaves."""
+    for limit, usage in (
+        ("memory.max", "memory.current"),
+        ("memory.high", "memory.current"),  # beyond it, processes hardly get on
+        ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        try:
+            left = int((group / limit).read_text()) - int((group / usage).read_text())
+            stat = dict(map(str.split, (group / "memory.stat").read_text().splitlines()))
+        except (OSError, ValueError):  # the other version, or "max"
+            continue
+        # Cached files and the kernel's caches count as used, but make room when memory is asked
+        # for. Version 1 counts those of the groups inside this one apart.
+        yield left + sum(
+            int(stat.get(f"total_{name}", stat.get(name, 0)))
+            for name in ("active_file", "inactive_file", "slab_reclaimable")
+        )

@@ -170,9 +170,13 @@ def check_with_baseline(config: pytest.Config) -> None:
                 continue
         if value and value != "0" and (option, value) != ("count", 1):
             raise pytest.UsageError(f"{name} runs cases again, {JUDGED_ONCE}")
-    if not predictors.PACKAGE.keys() & config.getoption("predictor"):
+    compared, names = " and ".join(predictors.PACKAGE), config.getoption("predictor")
+    if not predictors.PACKAGE.keys() & names:
+        raise pytest.UsageError(f"--baseline compares {compared}: choose one as --predictor")
+    if own := [name for name in names if name not in predictors.PREDICTORS]:
         raise pytest.UsageError(
-            f"--baseline compares {' and '.join(predictors.PACKAGE)}: choose one as --predictor"
+            f"--baseline compares {compared} with what they were, and not {', '.join(own)}: "
+            "measure it without --baseline"
         )
 
 
@@ -183,13 +187,16 @@ def check_resources(config: pytest.Config) -> None:
             "pytest-benchmark is needed: install it, or leave out -p no:benchmark"
         )
     workload, available = Workload.of(config), available_memory()
-    needed = workload.nbytes
-    if config.option.baseline is not None:
-        needed += 2 * BUILT * workload.weights_nbytes
+    names, batch_size = config.getoption("predictor"), config.getoption("batch_sizes")[-1]
+    builds = dict.fromkeys(predictors.PACKAGE, 2 * BUILT) if config.option.baseline else {}
+    needed = workload.nbytes + predictors.memory(
+        names, workload.weights_nbytes, batch_size * workload.example_nbytes, builds
+    )
     if needed > available:
+        fewer = " or name fewer at --predictor" if len(names) > 1 else ""
         raise pytest.UsageError(
             f"the workload needs {needed:,} bytes of memory and {available:,} are "
-            "available: choose fewer --features, --samples or --classes"
+            f"available: choose fewer --features, --samples or --classes{fewer}"
         )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -14,6 +14,7 @@ from benchmarks.dask_cluster import dask
 from benchmarks.importing import import_module
 from benchmarks.labels import Predict
 from benchmarks.peers import PEERS, UnavailableError
+from linpredict.machine import usable_cores
 
 Array = NDArray[Any]
 
@@ -36,6 +37,50 @@ PREDICTORS: dict[str, Callable[[Array], Predict]] = {
     **PEERS,
     "dask": dask,
 }
+
+
+class Needs(NamedTuple):
+    """What memory a predictor needs, at the most."""
+
+    held: int = 1  # copies of the weights
+    making: int = 0  # more of them, while it is made or first called
+    batch: float = 0  # copies of a batch, during a call
+    library: int = 0  # MiB
+
+
+# By peaks of resident memory. A predictor of one's own is taken for one that copies the weights.
+NEEDS = {
+    "formula": Needs(0),
+    "sklearn": Needs(0, library=60),
+    "torch": Needs(1, library=270),
+    "torch-cuda": Needs(1, library=270),
+    "onnxruntime": Needs(2, making=3, library=20),
+    "openvino": Needs(2),
+    "mkl": Needs(1, making=1),
+    "jax": Needs(2, batch=1.5, library=80),
+    "dask": Needs(1 + usable_cores(), making=2, batch=2, library=100 * usable_cores()),
+}
+
+
+def memory(names: Iterable[str], weights: int, batch: int, builds: Mapping[str, int]) -> int:
+    """Return the bytes that predictors hold together, at the most.
+
+    They are made one after the other, and stay.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The predictors.
+    weights, batch : int
+        Bytes of the weights and of the largest batch.
+    builds : mapping
+        How often a predictor is made, if more than once.
+    """
+    each = {name: NEEDS.get(name, Needs()) for name in names}
+    copies = sum(needs.held * builds.get(name, 1) for name, needs in each.items())
+    copies += max(needs.making for needs in each.values())
+    of_batch = max(needs.batch for needs in each.values()) * batch
+    return copies * weights + int(of_batch) + 2**20 * sum(needs.library for needs in each.values())
 
 
 def find(name: str) -> Callable[[Array], Predict]:

@@ -29,6 +29,10 @@ class Session:
         Whether the last case has ended.
     is_summed_up : bool
         Whether the summary has been printed.
+    broken : dict
+        By predictor, the sentence with which its other cases fail, too.
+    failed : list of (str, int)
+        The predictors and batch sizes that could not be measured.
     """
 
     blas: dict[str, Any]
@@ -37,6 +41,8 @@ class Session:
     cases: list[dict[str, Any]] = field(default_factory=list)
     is_whole: bool = False
     is_summed_up: bool = False
+    broken: dict[str, str] = field(default_factory=dict)
+    failed: list[tuple[str, int]] = field(default_factory=list)
 
     def earlier(self, info: dict[str, Any]) -> list[dict[str, Any]]:
         """Return the earlier attempts at a case that a plugin runs again."""

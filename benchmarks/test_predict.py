@@ -10,6 +10,7 @@ warms what is timed, and saves what is found.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -46,16 +47,21 @@ def test_predict(
     warm_up: Callable[[], float],
     gate: Gate | None,
     say: Callable[[str], None],
+    may_fail: Callable[[], AbstractContextManager[None]],
     pytestconfig: pytest.Config,
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
-    seconds, batches = warm_up(), case.batches
-    if gate and case.builds.baseline:
-        found = gate.measure(benchmark, *case.builds, batches, seconds, say)
-        benchmark.extra_info["gate"] = found
-        if found["verdict"] in gate.fails:
-            pytest.fail(failure(benchmark.extra_info), pytrace=False)
-        return
-    max_time = float(pytestconfig.getoption("--benchmark-max-time"))
-    rounds = n_rounds(seconds, max_time, pytestconfig.getoption("--benchmark-min-rounds", 5))
-    benchmark.pedantic(case.builds.current[0], setup=lambda: ((next(batches),), {}), rounds=rounds)
+    with may_fail():
+        seconds, batches = warm_up(), case.batches
+        if gate and case.builds.baseline:
+            found = gate.measure(benchmark, *case.builds, batches, seconds, say)
+            benchmark.extra_info["gate"] = found
+        else:
+            max_time = float(pytestconfig.getoption("--benchmark-max-time"))
+            at_least = pytestconfig.getoption("--benchmark-min-rounds", 5)
+            rounds = n_rounds(seconds, max_time, at_least)
+            predict = case.builds.current[0]
+            benchmark.pedantic(predict, setup=lambda: ((next(batches),), {}), rounds=rounds)
+        case.check_unchanged()
+    if gate and case.builds.baseline and found["verdict"] in gate.fails:
+        pytest.fail(failure(benchmark.extra_info), pytrace=False)

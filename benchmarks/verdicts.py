@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any 
 from benchmarks import scripts
 from benchmarks.arguments import percentage
 from benchmarks.gate import FALSE_ALARM, MISS
+from benchmarks.predictors import PACKAGE
 from benchmarks.report import Table, aligned
 from benchmarks.runs import Run, read_runs
 from benchmarks.sign_test import judge
 
 Case = dict[str, Any]  # extra_info of a case
+NAMED = ("failed", "slower", "undecided", "not compared")  # of whose cases the conclusion speaks
 
 
 def failure(case: Case) -> str:
@@ -40,6 +43,13 @@ def failure(case: Case) -> str:
         f"({100 * gate['confidence']:.3g} % interval {low} to {high}; "
         f"threshold {1 + gate['max_slowdown']:.4g})"
     )
+
+
+def verdict_of(case: Case) -> str:
+    """Return the verdict on a case; ``"new"`` if the baseline lacks what it would have judged."""
+    if "gate" in case:
+        return str(case["gate"]["verdict"])
+    return "new" if case["predictor"] in PACKAGE else "not compared"
 
 
 def table(cases: list[Case], baseline: str) -> Table:
@@ -73,27 +83,38 @@ def table(cases: list[Case], baseline: str) -> Table:
                 gate["verdict"],
             ]
         else:
-            row += ["-", f"{1e3 * case['p50']:.3f}", "-", "-", "-", "-", "new"]
+            row += ["-", f"{1e3 * case['p50']:.3f}", "-", "-", "-", "-", verdict_of(case)]
         rows.append(row)
     return rows
 
 
 def conclusion(
-    cases: list[Case], baseline: str, max_slowdown: float, fails: tuple[str, ...] = ("slower",)
+    cases: list[Case],
+    baseline: str,
+    max_slowdown: float,
+    fails: tuple[str, ...] = ("slower",),
+    failed: Iterable[tuple[str, int]] = (),
 ) -> str:
-    """Return the verdict on the whole run in one line; `fails` are the verdicts that fail it."""
+    """Return the verdict on the whole run in one line.
+
+    `fails` are the verdicts that fail it; `failed` are the predictors and batch sizes that could
+    not be measured, which do, too.
+    """
     named: dict[str, list[str]] = {}
+    for predictor, batch_size in failed:
+        named.setdefault("failed", []).append(f"{predictor} {batch_size}")
     for case in cases:
-        verdict = case["gate"]["verdict"] if "gate" in case else "new"
-        named.setdefault(verdict, []).append(f"{case['predictor']} {case['batch_size']}")
+        verdict = verdict_of(case)
+        name = case["predictor"] + (f" {case['batch_size']}" if verdict != "not compared" else "")
+        named.setdefault(verdict, []).append(name)
     counts = [
         f"{len(named[verdict])} {verdict}"
-        + (f" ({', '.join(named[verdict])})" if verdict in ("slower", "undecided") else "")
-        for verdict in ("slower", "undecided", "same", "faster", "new")
+        + (f" ({', '.join(dict.fromkeys(named[verdict]))})" if verdict in NAMED else "")
+        for verdict in (*NAMED, "same", "faster", "new")
         if verdict in named
     ]
     return (
-        f"gate {'failed' if named.keys() & {*fails} else 'passed'} against {baseline}, "
+        f"gate {'failed' if named.keys() & {'failed', *fails} else 'passed'} against {baseline}, "
         f"threshold {1 + max_slowdown:.4g}: {', '.join(counts) or 'no case measured'}"
     )
 

@@ -1,11 +1,13 @@
 """Predictors for ``--predictor tests.predictors:NAME``."""
 
 import atexit
+import gc
 import json
 import os
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -94,3 +96,95 @@ def minus_one(coef: Array) -> Callable[[Array], Array]:
 
 def nothing(coef: Array) -> None:
     return None
+
+
+def scaled(coef: Array) -> Callable[[Array], Array]:
+    coef /= np.linalg.norm(coef, axis=1, keepdims=True)
+    return partial(linpredict.predict, coef)
+
+
+def doubling(coef: Array) -> Callable[[Array], Array]:
+    """Change weights and examples in calls, and no label."""
+
+    def predict(x: Array) -> Array:
+        np.multiply(coef, 2, out=coef)
+        np.multiply(x, 2, out=x)
+        return linpredict.predict(coef, x)
+
+    return predict
+
+
+def standardising(coef: Array) -> Callable[[Array], Array]:
+    """Change the examples in calls, and some labels."""
+
+    def predict(x: Array) -> Array:
+        x *= np.linspace(0.1, 3, x.shape[1])
+        return linpredict.predict(coef, x)
+
+    return predict
+
+
+def late(coef: Array) -> Callable[[Array], Array]:
+    """Change the examples when no label is checked any longer."""
+    calls: list[int] = []
+
+    def predict(x: Array) -> Array:
+        calls.append(len(x))
+        if len(calls) > 100:
+            x[:, 0] = 0
+        return linpredict.predict(coef, x)
+
+    return predict
+
+
+def reshaping(coef: Array) -> Callable[[Array], Array]:
+    shape = coef.shape
+    coef.shape = (-1,)
+    return partial(linpredict.predict, coef.reshape(shape))
+
+
+def raising(coef: Array) -> None:
+    raise OSError("no\nluck")
+
+
+def refused(coef: Array) -> None:
+    raise ConnectionRefusedError("no server")
+
+
+def exiting(coef: Array) -> None:
+    raise SystemExit("no licence")
+
+
+def raising_in_calls(coef: Array) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        raise ZeroDivisionError("nothing there")
+
+    return predict
+
+
+def raising_late(coef: Array) -> Callable[[Array], Array]:
+    predict = linpredict.LinearPredictor(coef).predict
+    calls: list[int] = []
+
+    def predict_or_raise(x: Array) -> Array:
+        calls.append(len(x))
+        return predict(x) if len(calls) < 50 else predict(x[:, 1:])
+
+    return predict_or_raise
+
+
+def in_a_thread(coef: Array) -> Callable[[Array], Array]:
+    pool = ThreadPoolExecutor(1)
+
+    def predict(x: Array) -> Array:
+        return linpredict.predict(coef, x)
+
+    return lambda x: pool.submit(predict, x).result()
+
+
+def without_gc(coef: Array) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        assert not gc.isenabled()
+        return linpredict.predict(coef, x)
+
+    return predict

@@ -17,6 +17,7 @@ import pytest
 
 from benchmarks.labels import WrongLabelsError, check
 from benchmarks.machine import available_memory
+from benchmarks.predictors import memory
 from benchmarks.workload import BLOCK, Workload, standard_normal
 from linpredict import predict
 from tests import ENVIRONMENT, heed_interrupts, in_process
@@ -473,9 +474,41 @@ def test_data_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, dtype: 
 
 def test_data_holds_what_the_refusal_counts() -> None:
     workload = Workload(5, 4000, 100, "float32")
-    arrays = workload.weights().nbytes * 2 + workload.examples().nbytes
+    arrays = workload.weights().nbytes + workload.examples().nbytes
     assert arrays <= workload.nbytes <= 1.1 * arrays
+    assert workload.weights().nbytes == workload.weights_nbytes
+    assert workload.examples().nbytes == 100 * workload.example_nbytes
     assert predict(workload.weights(), workload.examples()).shape == (100,)
+
+
+@pytest.mark.parametrize(
+    ("names", "weights", "batches", "libraries"),
+    [
+        (["formula"], 0, 0, 0),
+        (["formula", "packed"], 1, 0, 0),
+        (["formula", "packed", "a:b", "c:d"], 3, 0, 0),
+        (["torch", "onnxruntime"], 1 + 5, 0, 290),
+        (["onnxruntime", "jax", "packed"], 2 + 2 + 1 + 3, 1.5, 100),
+    ],
+)
+def test_memory_of_all_predictors_is_counted(
+    names: list[str], weights: int, batches: float, libraries: int
+) -> None:
+    needed = 1000 * weights + 10 * batches + libraries * 2**20
+    assert memory(names, 1000, 10, {}) == needed
+    builds = {"formula": 10, "packed": 10}
+    assert memory(names, 1000, 10, builds) == needed + 1000 * 9 * ("packed" in names)
+
+
+def test_more_predictors_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    available = Workload(5, 4000, 32).nbytes + 3 * Workload(5, 4000, 32).weights_nbytes
+    monkeypatch.setattr("benchmarks.options.available_memory", lambda: available)
+    options = ["--features=4000", "--batch-sizes=8", "--predictor=packed"]
+    own = [f"--predictor=tests.predictors:{name}" for name in ("function", "slow", "scores")]
+    assert run(*options, *own[:2], "--collect-only").returncode == 0
+    done = run(*options, *own)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "--classes or name fewer at --predictor" in done.stderr
 
 
 def test_memory_limit_below_what_is_needed() -> None:
@@ -489,11 +522,12 @@ def test_memory_limit_below_what_is_needed() -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_available_memory_obeys_ulimit() -> None:
+@pytest.mark.parametrize("kind", ["v", "d"])
+def test_available_memory_obeys_ulimit(kind: str) -> None:
     code = "from benchmarks.machine import available_memory as a; print(a())"
     limit = 2_000_000  # KiB
     done = subprocess.run(
-        ["bash", "-c", f'ulimit -v {limit}; "$0" -c "$1"', sys.executable, code],
+        ["bash", "-c", f'ulimit -{kind} {limit}; "$0" -c "$1"', sys.executable, code],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -512,8 +546,17 @@ def test_available_memory_obeys_a_container(
 ) -> None:
     (tmp_path / limit).write_text("5000\n")
     (tmp_path / usage).write_text("4000\n")
-    (tmp_path / "memory.stat").write_text("anon 3000\ninactive_file 700\n")
+    stat = tmp_path / "memory.stat"
+    stat.write_text("anon 3000\ninactive_file 700\n")
     monkeypatch.setattr("benchmarks.machine.control_groups", lambda kind: [tmp_path])
     assert available_memory() == 1700
+    # What the system would free: files in use, the kernel's caches, those of the groups inside.
+    stat.write_text("inactive_file 100\nactive_file 600\nslab_reclaimable 50\nshmem 70\n")
+    assert available_memory() == 1750
+    stat.write_text("inactive_file 1\ntotal_inactive_file 100\ntotal_active_file 300\n")
+    assert available_memory() == 1400
     (tmp_path / limit).write_text("max\n")
-    assert available_memory() > 1700
+    assert available_memory() > 1750
+    (tmp_path / "memory.current").write_text("4000\n")
+    (tmp_path / "memory.high").write_text("4500\n")
+    assert available_memory() == 900

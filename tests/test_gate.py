@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pytest_benchmark import utils
 
 from benchmarks import baseline, gate
 from benchmarks.gate import FEWEST
@@ -354,6 +355,10 @@ def test_commit_without_the_package(repository: Path) -> None:
         (["--baseline=HEAD", "--codspeed"], "and --codspeed does not"),
         (["--baseline=HEAD", "-n2"], "and -n does not"),
         (["--baseline=HEAD", "--predictor=torch"], "compares formula and packed: choose one"),
+        (
+            ["--baseline=HEAD", "--predictor=packed", "--predictor=json:loads"],
+            ", and not json:loads",
+        ),
     ],
 )
 def test_refused_options(repository: Path, options: list[str], message: str) -> None:
@@ -375,6 +380,49 @@ def test_not_a_repository(repository: Path) -> None:
     done = run(repository, "--baseline=HEAD", GIT_CEILING_DIRECTORIES=str(repository.parent))
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "cannot be read by git (" in done.stderr
+
+
+def test_variables_do_not_direct_git_elsewhere(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, errors = tmp_path / "other", tmp_path / "errors"
+    for folder in (other, errors):
+        folder.mkdir()
+    make_repository(other, 0.5)
+    commits = [git(folder, "rev-parse", "HEAD").strip() for folder in (repository, other)]
+    monkeypatch.setattr(baseline, "ROOT", repository)
+    monkeypatch.chdir(repository)
+    with monkeypatch.context() as variables:
+        for name in ("GIT_DIR", "GIT_COMMON_DIR"):
+            variables.setenv(name, str(other / ".git"))
+        variables.setenv("GIT_WORK_TREE", str(other))
+        variables.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+        variables.setenv("GIT_OBJECT_DIRECTORY", str(other / ".git" / "objects"))
+        assert baseline.resolve("HEAD") == commits[0]
+        baseline.extract(commits[0], tmp_path)
+        with baseline.undirected():
+            assert utils.get_commit_info()["id"] == commits[0]  # as a run saves it
+        make_repository(errors, 0)
+    assert (tmp_path / baseline.NAME / "__init__.py").exists()
+    assert len(git(errors, "log", "--oneline").splitlines()) == 2
+    assert commits == [git(folder, "rev-parse", "HEAD").strip() for folder in (repository, other)]
+
+
+def test_repository_of_another_user(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (
+        ("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1"), ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", os.devnull), ("LC_ALL", "de_DE.UTF-8"),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(baseline, "ROOT", repository)
+    remedy = "belongs to another user.*git config --global --add safe.directory"
+    with pytest.raises(baseline.BaselineError, match=f"{remedy} {repository}"):
+        baseline.resolve("HEAD")
+    # A variable, too, may allow it: those that configure git are left as they are.
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "safe.directory")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "*")
+    assert baseline.resolve("HEAD")
 
 
 def test_git_is_missing(repository: Path) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks import machine
-from benchmarks.case import CALLS, Data, warm_up
+from benchmarks.case import CALLS, warm_up
 from benchmarks.limit import Limit
+from benchmarks.workload import Data
 from tests.test_benchmarks import run, saved
 
 COEF = np.ones((64, 1024))
@@ -100,6 +101,44 @@ def test_hint(
         monkeypatch.setenv("OPENBLAS_CORETYPE", variable)
     hint = machine.hint({"architecture": architecture})
     assert hint is None if expected is None else hint is not None and expected in hint
+
+
+def test_hint_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "usable_cores", lambda: 2)
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    assert machine.hint_of_threads({"threads": 2}) is machine.hint_of_threads({}) is None
+    hint = (
+        "hint: NumPy's BLAS has 8 threads for 2 usable cores; packed has no more threads than cores"
+    )
+    (said,) = machine.hints({"threads": 8})
+    assert said.startswith(hint)
+    assert said.endswith(": set OMP_NUM_THREADS=2")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
+    assert machine.hints({"threads": 8})[0].endswith(": set OPENBLAS_NUM_THREADS=2")
+
+
+@pytest.mark.parametrize(
+    ("built_with", "found", "said"),
+    [
+        ({}, [], "BLAS: none; cores"),
+        ({"Build Dependencies": {}}, [], "BLAS: none; cores"),
+        ({"Build Dependencies": {"blas": {}}}, [], "BLAS: none; cores"),
+        ({"Build Dependencies": {"blas": {"name": "accelerate"}}}, [], "BLAS: accelerate; cores"),
+        ({}, [{"user_api": "openmp"}], "BLAS: none; cores"),
+        ({}, [{"user_api": "blas", "internal_api": "blis", "version": None, "num_threads": 2}],
+         "BLAS: blis; cores"),
+    ],
+)  # fmt: skip
+def test_header_without_a_blas(
+    monkeypatch: pytest.MonkeyPatch, built_with: Any, found: list[Any], said: str
+) -> None:
+    monkeypatch.setattr(np, "show_config", lambda mode: built_with)
+    monkeypatch.setattr(machine, "threadpool_info", lambda: found)
+    blas = machine.blas_info()
+    assert said in machine.header(blas, "float64")[0]
+    assert machine.hints(blas) == []
+    assert machine.machine_info(blas, "float64")["blas"] == blas
 
 
 def test_one_disturbed_call_does_not_decide_the_rounds() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks import verdicts
 from tests.test_plot import run, script, write
 
 
@@ -48,3 +49,22 @@ def test_unusable_file(tmp_path: Path, content: Any, sentence: str) -> None:
     done = script(write(tmp_path / "run.json", content), name="verdicts.py")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert sentence in done.stderr
+
+
+def test_what_was_not_compared_is_named() -> None:
+    judged = saved(1.0)["benchmarks"][1]["extra_info"]["gate"] | {
+        "ratio": 1.0, "interval": [0.99, 1.01], "at_most": 1.01, "confidence": 0.99,
+        "verdict": "same",
+    }  # fmt: skip
+    cases: list[dict[str, Any]] = [
+        {"predictor": "packed", "batch_size": 1, "gate": judged},
+        {"predictor": "formula", "batch_size": 1, "p50": 0.001},
+        *({"predictor": "torch", "batch_size": size, "p50": 0.001} for size in (1, 8)),
+    ]
+    passed = verdicts.conclusion(cases, "1234567", 0.05)
+    assert passed.startswith("gate passed against 1234567, threshold 1.05: ")
+    assert passed.endswith(": 2 not compared (torch), 1 same, 1 new")
+    failed = verdicts.conclusion(cases[:1], "1234567", 0.05, failed=[("packed", 8)])
+    assert failed == "gate failed against 1234567, threshold 1.05: 1 failed (packed 8), 1 same"
+    rows = verdicts.table(cases, "1234567")[1:]
+    assert [row[-1] for row in rows] == ["same", "new", "not compared", "not compared"]

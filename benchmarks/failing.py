@@ -1,0 +1,64 @@
+"""What becomes of a case whose predictor fails, and of the run."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from benchmarks.baseline import BaselineError, described
+from benchmarks.labels import ChangedDataError
+from benchmarks.predictors import PREDICTORS
+from benchmarks.session import Session
+from benchmarks.workload import Data
+
+HERE = Path(__file__).parent
+
+
+@contextmanager
+def failing(
+    run: Session, data: Data, predictor: str, batch_size: int, making: bool = False
+) -> Generator[None]:
+    """Let a case fail in a sentence, and end the run where it cannot go on.
+
+    Where a predictor cannot be made, or changes what others are measured on, its other cases fail
+    with the same sentence. The traceback of its own code is shown once.
+    """
+    if predictor in run.broken:
+        run.failed.append((predictor, batch_size))
+        pytest.fail(run.broken[predictor], pytrace=False)
+    case = f"{predictor}, batch {batch_size}"
+    try:
+        yield
+    except pytest.exit.Exception:
+        raise
+    except BaselineError as error:
+        baseline = run.gate and run.gate.baseline
+        message = f"baseline {baseline} cannot be measured: {case}: {error}"
+        pytest.exit(message, pytest.ExitCode.USAGE_ERROR)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ConnectionError) and predictor in PREDICTORS:  # no cluster
+            pytest.exit(f"{case}: {error}", pytest.ExitCode.USAGE_ERROR)
+        sentence = f"{case}: {described(error)}"
+        if isinstance(error, ChangedDataError):
+            data.restore()
+            sentence = f"{predictor} {error}: let it work on a copy"
+        elif making:
+            sentence = f"{predictor} cannot be made: {described(error)}"
+        if making or isinstance(error, ChangedDataError):
+            run.broken[predictor] = sentence
+        first = predictor not in [name for name, _ in run.failed]
+        run.failed.append((predictor, batch_size))
+        message = "\n".join([sentence, *own_traceback(error) * first])
+        raise pytest.fail.Exception(message, pytrace=False) from None
+
+
+def own_traceback(error: BaseException) -> list[str]:
+    """Return the lines of a traceback from where it leaves this folder; none if it does not."""
+    frames = error.__traceback__
+    while frames and HERE in Path(frames.tb_frame.f_code.co_filename).parents:
+        frames = frames.tb_next
+    return [line.rstrip() for line in traceback.format_tb(frames)]
