@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Predict = Callable[[Array], Array]  # examples (n_samples, n_features) to labels (n_samples,)
+
+
+CANDIDATES = 256  # pairs of features among which near ties are sought
+PAIRS = 4  # of near ties: a less precise dtype gets one of each pair wrong
+AT_MOST = 64  # examples of a batch of near ties, so that they take little memory
 
 
 class WrongLabelsError(ValueError):
@@ -26,7 +31,7 @@ def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0)
     A label is right when its score is as high as the best one up to rounding: a predictor may sum
     in any order. The bound is that of Higham and Mary, "A new approach to probabilistic rounding
     error analysis" (SIAM J. Sci. Comput. 41, 2019), for inner products of n terms, with λ = 6:
-    6·√n·u·Σ|w_j x_j| for each of the two scores compared.
+    6·√n·u·Σ|w_j x_j| for each of the two scores compared. Features that are zero are no terms.
 
     Parameters
     ----------
@@ -63,7 +68,7 @@ def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0)
         products = coef[[label, best]].astype(np.float64) * x[i]
         score, best_score = products.sum(axis=1)
         u = np.finfo(coef.dtype).eps / 2
-        bound = 6 * np.sqrt(x.shape[1]) * u * np.abs(products).sum()
+        bound = 6 * np.sqrt(np.count_nonzero(x[i])) * u * np.abs(products).sum()
         if score - best_score > bound:
             raise ChangedDataError(
                 f"changed weights or examples in place: example {start + i} now has label {label} "
@@ -74,3 +79,66 @@ def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0)
                 f"example {start + i} has label {label} (score {score:.9g}), "
                 f"the formula gives {best} (score {best_score:.9g})"
             )
+
+
+def check_near_ties(predict: Predict, coef: Array, batch_size: int) -> None:
+    """Compare a predictor's labels with the formula's where the two best scores are close.
+
+    Raises
+    ------
+    WrongLabelsError
+        If one is wrong, as with less precision than that of the weights, or with labels of
+        another batch.
+    """
+    for x, expected in near_ties(coef, batch_size):
+        try:
+            check(coef, x, predict(x), expected)
+        except WrongLabelsError as error:
+            raise WrongLabelsError(
+                f"less precise than {coef.dtype}, or labels of another batch: where the two best "
+                f"scores are close, {error}"
+            ) from None
+
+
+def near_ties(coef: Array, batch_size: int) -> Iterator[tuple[Array, Array]]:
+    """Yield batches that a less precise dtype gets wrong, and the labels of their examples.
+
+    In the workload's examples rounding the terms to bfloat16 is no more than the rounding that a
+    sum of as many terms allows, and changes few labels. These examples have two features, 1 and c,
+    where the scores of two classes cross: below c one is best and above c the other. The scores
+    differ by u**0.75 of their terms, where the dtype rounds by u: 2**-18 of them for float32, which
+    rounds by 2**-24 (bfloat16 by 2**-9), and 2**-40 for float64.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_classes, n_features)
+        Weights. Nothing is yielded for one class or one feature.
+    batch_size : int
+        Examples of a batch, or `AT_MOST`. Those that are no near tie are zeros.
+    """
+    rng, case = np.random.default_rng(0), np.arange(CANDIDATES)
+    j, k = rng.integers(coef.shape[1], size=(2, CANDIDATES))
+    sign = rng.choice((-1.0, 1.0), CANDIDATES)
+    v, w = coef[:, j].astype(np.float64), coef[:, k] * sign
+    best = v.argmax(axis=0)  # for c = 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        c = (v[best, case] - v) / (w - w[best, case])  # where each other class has its score
+    c[~(c > 0)] = np.inf
+    second = c.argmin(axis=0)
+    c = c[second, case]
+    gap = v[best, case] - v[second, case]
+    terms = sum(abs(v[i, case]) + c * abs(w[i, case]) for i in (best, second))
+    found = np.flatnonzero((j != k) & (c > 1 / 4) & (c < 4) & (gap > terms / 16))[:PAIRS]
+    offset = (np.finfo(coef.dtype).eps / 2) ** 0.75 * terms / gap
+    examples = [
+        (i, side * offset[i], label)
+        for i in found
+        for side, label in ((-1, best[i]), (1, second[i]))
+    ]
+    n = min(batch_size, AT_MOST)
+    for start in range(0, len(examples), n):
+        x, labels = np.zeros((n, coef.shape[1]), coef.dtype), np.zeros(n, np.intp)
+        for row, (i, by, label) in enumerate(examples[start : start + n]):
+            x[row, j[i]], x[row, k[i]] = 1, sign[i] * c[i] * (1 + by)
+            labels[row] = label
+        yield x, labels

@@ -7,7 +7,9 @@ where the library can, the labels go back as NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,15 @@ from numpy.typing import NDArray
 
 from benchmarks.labels import Predict
 from benchmarks.timing import timed
+from linpredict.machine import n_threads
 
 Array = NDArray[Any]
 Factory = Callable[[Array], Predict]
 
 PEERS: dict[str, Factory] = {}
+
+
+NOT_BESIDE_TORCH = "PyTorch and mkl give wrong scores in one process: measure one without the other"
 
 
 class UnavailableError(Exception):
@@ -34,6 +40,28 @@ def peer(name: str) -> Callable[[Factory], Factory]:
         return factory
 
     return register
+
+
+def fewer_threads() -> int | None:
+    """Return how many threads a peer is told to use, or None where it may choose.
+
+    It may where all cores of the machine are ours: one thread for each physical core, say.
+    Libraries heed a process's affinity (ONNX Runtime does not), none a container's quota, and few
+    heed ``OMP_NUM_THREADS``.
+    """
+    return n_threads() if n_threads() < (os.cpu_count() or 1) else None
+
+
+@contextmanager
+def environment(**defaults: str) -> Generator[None]:
+    """Set variables, those that are not set, for a library that reads them as it starts."""
+    added = {name: value for name, value in defaults.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 @peer("sklearn")
@@ -73,8 +101,13 @@ def torch_cuda(coef: Array) -> Predict:
 
 def torch_on(device: str, coef: Array) -> Predict:
     """Return PyTorch's predictor on a device."""
+    from benchmarks import onemkl
+
+    if onemkl.load.cache_info().currsize:
+        raise UnavailableError(NOT_BESIDE_TORCH)
     import torch as library
 
+    library.set_num_threads(min(library.get_num_threads(), n_threads()))
     w = library.from_numpy(coef.copy()).to(device)
 
     def weights_first(x: Array) -> Array:
@@ -90,7 +123,11 @@ def torch_on(device: str, coef: Array) -> Predict:
 
 @peer("onnxruntime")
 def onnxruntime(coef: Array) -> Predict:
-    """ONNX Runtime's default session, the weights an initializer of the graph."""
+    """ONNX Runtime's default session, the weights an initializer of the graph.
+
+    By default it pins a thread to each core of the machine, also to those that are not ours. With a
+    number of threads it pins none.
+    """
     import onnx
     import onnxruntime as library
     from onnx import helper, numpy_helper
@@ -108,10 +145,34 @@ def onnxruntime(coef: Array) -> Predict:
     )
     # The oldest versions with these operators, so that any ONNX Runtime of late reads them.
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    options = library.SessionOptions()
+    options.intra_op_num_threads = fewer_threads() or 0
     session = library.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     return lambda x: session.run(None, {"x": x})[0]
+
+
+@peer("openvino")
+def openvino(coef: Array) -> Predict:
+    """OpenVINO on the CPU, for latency, the weights a constant of the model; float32 alone.
+
+    It computes float64 in float32, and float32 in bfloat16 where the CPU can and no hint says
+    otherwise. A model for each batch size, and an argmax in the model, were as fast as this; the
+    weights as the first matrix were slower, 1.1 to 2.2 times for 1 to 256 examples.
+    """
+    if coef.dtype != np.float32:
+        raise UnavailableError(f"OpenVINO would compute {coef.dtype} in float32: --dtype float32")
+    import openvino as library
+    from openvino import opset13
+
+    x = opset13.parameter([-1, coef.shape[1]], coef.dtype)
+    scores = opset13.matmul(x, opset13.constant(coef), False, True)
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    if n := fewer_threads():
+        config["INFERENCE_NUM_THREADS"] = n
+    model = library.compile_model(library.Model([scores], [x]), "CPU", config)
+    return lambda x: model([x], share_inputs=True, share_outputs=True)[0].argmax(1)
 
 
 @peer("jax")
@@ -120,7 +181,8 @@ def jax(coef: Array) -> Predict:
     import jax as library
 
     library.config.update("jax_enable_x64", True)
-    device = library.devices("cpu")[0]
+    with environment(**({"NPROC": str(n)} if (n := fewer_threads()) else {})):
+        device = library.devices("cpu")[0]
     w = library.device_put(coef, device)
 
     def in_order(scores: Callable[[Any, Any], Any], axis: int) -> Predict:
@@ -130,8 +192,8 @@ def jax(coef: Array) -> Predict:
     return better(in_order(lambda w, x: w @ x.T, 0), in_order(lambda w, x: x @ w.T, 1))
 
 
-def better(first: Predict, second: Predict) -> Predict:
-    """Return a predictor that tries two for each batch size and goes on with the faster one.
+def better(*ways: Predict) -> Predict:
+    """Return a predictor that tries several for each batch size and goes on with the fastest.
 
     The trial, the better of 3 calls each after one to compile and warm up, is made in the first
     call with a batch size: the benchmark makes that one before it starts to time.
@@ -145,7 +207,7 @@ def better(first: Predict, second: Predict) -> Predict:
     def predict(x: Array) -> Array:
         choice = chosen.get(len(x))
         if choice is None:
-            choice = chosen[len(x)] = min((first, second), key=lambda p: time_of(p, x))
+            choice = chosen[len(x)] = min(ways, key=lambda p: time_of(p, x))
         return choice(x)
 
     return predict

@@ -13,6 +13,7 @@ import linpredict
 from benchmarks.dask_cluster import dask
 from benchmarks.importing import import_module
 from benchmarks.labels import Predict
+from benchmarks.onemkl import mkl
 from benchmarks.peers import PEERS, UnavailableError
 from linpredict.machine import usable_cores
 
@@ -35,8 +36,11 @@ def of_package(name: str, package: ModuleType, coef: Array) -> Predict:
 PREDICTORS: dict[str, Callable[[Array], Predict]] = {
     **{name: partial(of_package, name, linpredict) for name in PACKAGE},
     **PEERS,
+    "mkl": mkl,
     "dask": dask,
 }
+# The extra of pyproject.toml that installs a predictor's library, where it is not "peers".
+EXTRAS = {"openvino": "peers-more", "mkl": "peers-more", "dask": "dask"}
 
 
 class Needs(NamedTuple):
@@ -138,7 +142,7 @@ def make(name: str, coef: Array) -> Predict:
     except ModuleNotFoundError as error:
         if name not in PREDICTORS:
             raise
-        extra = "dask" if name == "dask" else "peers"
+        extra = EXTRAS.get(name, "peers")
         raise UnavailableError(
             f"{error.name} is not installed: pip install -e '.[{extra}]'"
         ) from error

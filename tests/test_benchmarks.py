@@ -336,9 +336,17 @@ def test_without_pytest_benchmark() -> None:
     assert "pytest-benchmark is needed" in done.stderr
 
 
-@pytest.mark.parametrize("peer", ["sklearn", "torch", "onnxruntime", "jax"])
-def test_peer(peer: str) -> None:
-    done = run("--batch-sizes=1,8,32", f"--predictor={peer}")
+@pytest.mark.parametrize(
+    ("peer", "dtype"),
+    [
+        *((peer, "float64") for peer in ("sklearn", "torch", "onnxruntime", "mkl", "jax")),
+        *((peer, "float32") for peer in ("openvino", "mkl")),
+    ],
+)
+def test_peer(peer: str, dtype: str) -> None:
+    alone = {"PYTEST_PLUGINS": ""} if peer == "mkl" else None  # in a process without PyTorch
+    options = ("--batch-sizes=1,8,32", f"--predictor={peer}", f"--dtype={dtype}")
+    done = run(*options, environment=alone)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout or "3 skipped" in done.stdout
 
