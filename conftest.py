@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what the run runs on."""
-    return machine.header(config.stash[SESSION].blas, config.getoption("dtype"))
+    return machine.header(config.stash[SESSION].blas)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -66,7 +66,7 @@ def pytest_benchmark_update_machine_info(
     config: pytest.Config, machine_info: dict[str, Any]
 ) -> None:
     """Add what decides speed, and drop the clock rate of the moment: it differs in each run."""
-    machine_info |= machine.machine_info(config.stash[SESSION].blas, config.getoption("dtype"))
+    machine_info |= machine.machine_info(config.stash[SESSION].blas)
     for key in ("hz_actual", "hz_actual_friendly"):
         machine_info["cpu"].pop(key, None)
 

@@ -56,26 +56,23 @@ def variables() -> dict[str, str]:
     return {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)}
 
 
-def machine_info(blas: dict[str, Any], dtype: str) -> dict[str, Any]:
+def machine_info(blas: dict[str, Any]) -> dict[str, Any]:
     """Return what is saved beside what pytest-benchmark knows of the machine."""
     return {
         "blas": blas,
         "numpy_version": np.__version__,
         "usable_cores": usable_cores(),
-        "kernel": str(kernel(np.dtype(dtype))),
+        "kernel": str(kernel()),
         "environment": variables(),
     }
 
 
-def header(blas: dict[str, Any], dtype: str) -> list[str]:
+def header(blas: dict[str, Any]) -> list[str]:
     """Say what computes: the kernel or why there is none, NumPy's BLAS, cores, and variables."""
     cores, n_cpus = usable_cores(), os.cpu_count()
     library = " ".join(filter(None, (blas["name"], blas["version"])))
     chosen = f", kernels: {blas['architecture']}" if blas.get("architecture") else ""
-    lines = [
-        f"linpredict: kernel: {kernel(np.dtype(dtype))}; "
-        f"BLAS: {library}{chosen}; cores: {cores} of {n_cpus}"
-    ]
+    lines = [f"linpredict: kernel: {kernel()}; BLAS: {library}{chosen}; cores: {cores} of {n_cpus}"]
     if found := variables():
         lines.append(f"set: {', '.join(f'{name}={value}' for name, value in found.items())}")
     return lines

@@ -46,7 +46,7 @@ EXTRAS = {"openvino": "peers-more", "mkl": "peers-more", "dask": "dask"}
 class Needs(NamedTuple):
     """What memory a predictor needs, at the most."""
 
-    held: int = 1  # copies of the weights
+    held: float = 1  # copies of the weights
     making: int = 0  # more of them, while it is made or first called
     batch: float = 0  # copies of a batch, during a call
     library: int = 0  # MiB
@@ -55,6 +55,7 @@ class Needs(NamedTuple):
 # By peaks of resident memory. A predictor of one's own is taken for one that copies the weights.
 NEEDS = {
     "formula": Needs(0),
+    "packed": Needs(1.5),
     "sklearn": Needs(0, library=60),
     "torch": Needs(1, library=270),
     "torch-cuda": Needs(1, library=270),
@@ -84,7 +85,7 @@ def memory(names: Iterable[str], weights: int, batch: int, builds: Mapping[str, 
     copies = sum(needs.held * builds.get(name, 1) for name, needs in each.items())
     copies += max(needs.making for needs in each.values())
     of_batch = max(needs.batch for needs in each.values()) * batch
-    return copies * weights + int(of_batch) + 2**20 * sum(needs.library for needs in each.values())
+    return int(copies * weights + of_batch) + 2**20 * sum(needs.library for needs in each.values())
 
 
 def find(name: str) -> Callable[[Array], Predict]:

@@ -1,7 +1,7 @@
 """Compile a C file for the machine at hand, once, and load it.
 
 The compiled library is kept in the user's cache folder. Its name is a digest of all that it
-depends on: the source, the flags, the compiler and the CPU. Each process writes to a file of its
+depends on: the sources, the flags, the compilers and the CPU. Each process writes to a file of its
 own that then takes the place of the kept one, so those that compile at the same time do not
 disturb each other. The file ends with a digest of its content: one that is cut off would end the
 process that uses it (SIGBUS), and is compiled again. Where there is no such folder, or where others
@@ -14,9 +14,11 @@ import contextlib
 import ctypes
 import hashlib
 import importlib.metadata
+import importlib.resources
 import importlib.util
 import os
 import platform
+import re
 import shlex
 import shutil
 import signal
@@ -27,17 +29,11 @@ from pathlib import Path
 
 import platformdirs
 
-# No -O3: it unrolls the loops that prefetch, for nothing. x86 knows -march=native; of the compilers
-# for other CPUs, some know -mcpu=native alone.
+# No -O3: it unrolls the loops that prefetch, for nothing.
+FLAGS = ("-O2", "-ffp-contract=fast", "-fPIC", "-shared", "-pthread")
+# x86 knows -march=native; of the compilers for other CPUs, some know -mcpu=native alone.
 X86 = platform.machine().lower() in ("x86_64", "amd64", "i686", "i386")
-FLAGS = (
-    "-O2",
-    "-march=native" if X86 else "-mcpu=native",
-    "-ffp-contract=fast",
-    "-fPIC",
-    "-shared",
-    "-pthread",
-)
+NATIVE = "-march=native" if X86 else "-mcpu=native"
 PATIENCE = 60.0  # seconds for the compiler; gcc takes less than 1, the first run of zig 9
 DIGEST = hashlib.sha256().digest_size
 
@@ -56,7 +52,7 @@ def library(source: Path, *flags: str) -> ctypes.CDLL:
     Parameters
     ----------
     source : Path
-        The C file.
+        The C file. If this package is imported from a zip file, one of the package's.
     *flags : str
         For the compiler, after `FLAGS`.
 
@@ -65,44 +61,58 @@ def library(source: Path, *flags: str) -> ctypes.CDLL:
     NoCompilerError
         If there is no compiler, or the system is not Linux.
     CompilerError
-        If the compiler fails, takes more than `PATIENCE`, or makes what cannot be loaded.
+        If each compiler fails or takes more than `PATIENCE`, or what one made cannot be loaded.
     """
     if sys.platform != "linux":
         raise NoCompilerError(f"the kernel is for Linux, this is {platform.system()}")
-    compiler = find_compiler()
-    command = [*compiler, *FLAGS, *flags]
     try:
-        name = f"{source.stem}-{key(source, command)}.so"
-        folder = cache_folder()
-        if folder is not None and is_whole(kept := folder / name):
-            return ctypes.CDLL(str(kept))
+        compilers = find_compilers()
+        sources = read_sources(source)
+        name = f"{source.stem}-{key(sources, compilers, flags)}.so"
+        kept = folder / name if (folder := cache_folder()) else None
+        whole = kept if kept and is_whole(kept) else None
+        if whole:
+            with contextlib.suppress(OSError):
+                return ctypes.CDLL(str(whole))
         with tempfile.TemporaryDirectory(prefix="linpredict-") as scratch:
             made = Path(scratch, name)
-            run([*command, str(source), "-o", str(made)], Path(scratch))
-            content = made.read_bytes()
+            if whole:  # it may lie where nothing can be run
+                made.write_bytes(whole.read_bytes())
+                with contextlib.suppress(OSError):
+                    return ctypes.CDLL(str(made))
+            if not source.is_file():
+                for file, content in sources.items():
+                    made.with_name(file).write_bytes(content)
+                source = made.with_name(source.name)
+            compiler = compile_by_any(compilers, flags, source, made)
             with contextlib.suppress(OSError):  # a full disk, say: then for this process alone
-                if folder is not None:
-                    keep(content, folder / name)
-                    made = folder / name
-            return ctypes.CDLL(str(made))
-    except OSError as error:
-        raise CompilerError(f"{shlex.join(compiler)} cannot be used: {error}") from error
+                if kept:
+                    keep(made.read_bytes(), kept)
+            return load(kept, made, compiler)
+    except OSError as error:  # which says of what file
+        raise CompilerError(str(error)) from error
 
 
-def find_compiler() -> list[str]:
-    """Return the command of a C compiler: ``CC``, or else the first there is."""
+def find_compilers() -> list[list[str]]:
+    """Return the commands of the C compilers to try in turn: ``CC`` alone, or all there are."""
     if command := words("CC"):
-        if not shutil.which(command[0]):
+        if not (path := shutil.which(command[0])):
             raise CompilerError(f"CC is {command[0]!r}, which is not there: unset it or install it")
-        return command
+        return [[os.path.abspath(path), *command[1:]]]
+    paths: dict[tuple[str, str], str] = {}  # by folder and name: /bin is often /usr/bin
     for name in ("cc", "gcc", "clang"):
-        if path := shutil.which(name):
-            return [path]
+        for folder in os.get_exec_path():
+            if path := shutil.which(name, path=folder):
+                paths.setdefault((os.path.realpath(folder), name), os.path.abspath(path))
+    commands = [[path] for path in paths.values()]
     if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "cc"]
-    raise NoCompilerError(
-        "no C compiler: install gcc or clang, or pip install 'linpredict[compiler]'"
-    )
+        # -P: not from the folder that the program runs in.
+        commands.append([sys.executable, "-P", "-m", "ziglang", "cc"])
+    if not commands:
+        raise NoCompilerError(
+            "no C compiler: install gcc or clang, or pip install 'linpredict[compiler]'"
+        )
+    return commands
 
 
 def words(variable: str) -> list[str]:
@@ -113,18 +123,27 @@ def words(variable: str) -> list[str]:
         raise CompilerError(f"{variable} cannot be read ({error}): mend or unset it") from error
 
 
-def key(source: Path, command: list[str]) -> str:
+def read_sources(source: Path) -> dict[str, bytes]:
+    """Return the C files of a C file's folder: names and contents."""
+    folder = source.parent if source.is_file() else importlib.resources.files(__package__)
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return {file.name: file.read_bytes() for file in files if file.name.endswith((".c", ".h"))}
+
+
+def key(sources: dict[str, bytes], compilers: list[list[str]], flags: tuple[str, ...]) -> str:
     """Return a digest of all that a compiled file depends on."""
-    sources = [path.read_bytes() for path in sorted(source.parent.glob("*.[ch]"))]
-    parts = [*sources, *map(os.fsencode, command), cpu()]
+    words = [word for command in compilers for word in command]
+    parts = [*sources.values(), *map(os.fsencode, (*words, *FLAGS, NATIVE, *flags)), cpu()]
     # Its version would take a process to ask for; a compiler that was updated has another file.
-    for word in command:
+    for word in words:
         if path := shutil.which(word):
             status = Path(path).resolve().stat()
             parts.append(f"{status.st_size} {status.st_mtime_ns}".encode())
-    if "ziglang" in command:
+    if "ziglang" in words:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # that of another Python
             parts.append(importlib.metadata.version("ziglang").encode())
+    if any(re.match("(?!/)[^-]|-[ILB][^/]", flag) for flag in flags):  # a file from here
+        parts.append(os.fsencode(os.getcwd()))
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
 
@@ -140,12 +159,18 @@ def cache_folder() -> Path | None:
 
     Whoever can write to it can have their code run in this process.
     """
-    folder = platformdirs.user_cache_path("linpredict")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder if is_ours(folder.stat()) and os.access(folder, os.R_OK | os.X_OK) else None
-    except OSError:
-        return None
+    xdg = os.environ.get("XDG_CACHE_HOME", "").strip()
+    if not os.path.isabs(xdg) and os.environ.get("HOME") == "":
+        return None  # it would be in /
+    # Without a home, old versions of platformdirs return a path that begins with "~", and new ones
+    # raise an error.
+    with contextlib.suppress(OSError, RuntimeError, KeyError):
+        folder = platformdirs.user_cache_path("linpredict")
+        if folder.is_absolute():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if is_ours(folder.stat()) and os.access(folder, os.R_OK | os.X_OK):
+                return folder
+    return None
 
 
 def is_ours(status: os.stat_result) -> bool:
@@ -177,30 +202,73 @@ def is_whole(path: Path) -> bool:
     return hashlib.sha256(content[:-DIGEST]).digest() == content[-DIGEST:]
 
 
+def compile_by_any(
+    compilers: list[list[str]], flags: tuple[str, ...], source: Path, made: Path
+) -> list[str]:
+    """Compile a file by the first compiler that can, for this CPU rather than for any."""
+    failures, left = {}, compilers.copy()
+    for native in ([NATIVE], []):
+        for compiler in left.copy():
+            name = shlex.join(compiler)
+            try:
+                run([*compiler, *FLAGS, *native, *flags, str(source), "-o", str(made)], made.parent)
+                return compiler
+            except subprocess.TimeoutExpired:
+                failures[name] = f"{compiler[0]} took more than {PATIENCE:g} s"
+                left.remove(compiler)
+            except CompilerError as error:
+                failures[name] = str(error)
+    raise CompilerError("; ".join(failures.values()))
+
+
 def run(command: list[str], scratch: Path) -> None:
-    """Run a compiler; it and all that it starts end with the time it may take."""
+    """Run a compiler where the program runs, as its words may name files from there.
+
+    It and all that it starts end with the time it may take.
+    """
     # zig keeps what it builds for itself in the user's cache folder, which may be missing.
     local = {"ZIG_LOCAL_CACHE_DIR": str(scratch / "zig")}
     if cache_folder() is None:
         local["ZIG_GLOBAL_CACHE_DIR"] = str(scratch / "zig")
     said = scratch / "said"
     with said.open("wb") as file:  # not a pipe: what the compiler started may keep that open
-        process = subprocess.Popen(
-            command, cwd=scratch, env=os.environ | local, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-        )  # fmt: skip
+        try:
+            process = subprocess.Popen(
+                command, env=os.environ | local, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+            )  # fmt: skip
+        except OSError as error:
+            raise CompilerError(f"{command[0]} cannot be run: {error}") from error
         try:
             status = process.wait(PATIENCE)
-        except BaseException as error:
+        except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
-            raise CompilerError(f"{command[0]} took more than {PATIENCE:g} s") from None
+            raise
     if status:
         lines = said.read_text(errors="replace").split("\n")
         line = next((line for line in lines if "error" in line.lower()), lines[0]).strip()
         raise CompilerError(
             f"{command[0]} failed with status {status}: {line or 'it said nothing'}"
         )
+
+
+def load(kept: Path | None, made: Path, compiler: list[str]) -> ctypes.CDLL:
+    """Load what was compiled, from the cache or else from the temporary folder."""
+    paths = [path for path in (kept, made) if path and path.exists()]
+    reason = "it made no file"
+    for path in paths:
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError as error:
+            reason = str(error)
+    folders = [str(path.parent) for path in paths]
+    if paths and all(os.statvfs(folder).f_flag & os.ST_NOEXEC for folder in folders):
+        raise CompilerError(
+            f"nothing can be run in {' and '.join(folders)} (mounted noexec): "
+            "set TMPDIR to a folder where it can"
+        )
+    if kept:
+        kept.unlink(missing_ok=True)
+    raise CompilerError(f"what {shlex.join(compiler)} made cannot be used: {reason}")

@@ -4,32 +4,46 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from linpredict import limits
+
 
 def usable_cores() -> int:
-    """Return the number of cores this process may use, by its affinity and its container's quota.
+    """Return how many cores the calling thread may use, by its affinity and its container's quota.
 
     A quota of 1.5 cores counts as 2: its threads are paused for a part of the time, and one thread
     could not use all of it.
     """
+    return min(affinity(), quota())
+
+
+def affinity() -> int:
+    """Return the number of cores that the calling thread may run on."""
     try:
-        cores = len(os.sched_getaffinity(0))
+        return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows
-        cores = os.cpu_count() or 1
+        return os.cpu_count() or 1
+
+
+def quota() -> int:
+    """Return how many cores the container's quota amounts to, at least one."""
+    cores = limits.ALL
     for folder in control_groups("cpu"):
         try:  # version 2
-            quota, period = (folder / "cpu.max").read_text().split()
+            time, period = (folder / "cpu.max").read_text().split()
         except (OSError, ValueError):
             try:  # version 1
-                quota = (folder / "cpu.cfs_quota_us").read_text()
+                time = (folder / "cpu.cfs_quota_us").read_text()
                 period = (folder / "cpu.cfs_period_us").read_text()
             except OSError:
                 continue
-        if quota != "max" and int(quota) > 0:  # version 1 says -1 for no quota
-            cores = min(cores, math.ceil(int(quota) / int(period)))
+        if time != "max" and int(time) > 0:  # version 1 says -1 for no quota
+            cores = min(cores, math.ceil(int(time) / int(period)))
     return max(1, cores)
 
 
@@ -56,24 +70,34 @@ def control_groups(controller: str) -> Iterator[Path]:
 
 
 def threads_asked_for() -> int | None:
-    """Return what ``OPENBLAS_NUM_THREADS`` or ``OMP_NUM_THREADS`` says, as OpenBLAS does."""
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        value = os.environ.get(variable, "").partition(",")[0].strip()
-        if value.isdecimal() and int(value) > 0:
-            return int(value)
+    """Return how many threads the environment asks OpenBLAS for, as OpenBLAS reads it.
+
+    The first variable with a positive number counts, and of each what C's ``atoi`` makes of it.
+    """
+    for variable in ("OPENBLAS", "OPENBLAS_DEFAULT", "GOTO", "OMP"):
+        value = os.environ.get(f"{variable}_NUM_THREADS", "")
+        number = re.match(r"\s*\+?([0-9]{1,9})", value, re.ASCII)
+        if number and int(number[1]) > 0:
+            return int(number[1])
     return None
 
 
 # Read when OpenBLAS reads them. Dask sets them to 1 when it starts workers, here as well as there.
-ASKED_FOR = threads_asked_for()
+ASKED_FOR = threads_asked_for() or limits.ALL
+
+# Reading it takes 0.1 ms; the affinity, which each thread may change at any time, 1 µs.
+known_quota = cache(quota)
 
 
-@cache
 def n_threads() -> int:
     """Return how many threads may compute at once: the usable cores, or fewer if asked for."""
-    return min(ASKED_FOR or usable_cores(), usable_cores())
+    return limits.limited(min(affinity(), known_quota(), ASKED_FOR))
+
+
+if "threadpoolctl" in sys.modules:
+    n_threads()  # so that a limit set before the first call of a predictor holds for it
 
 
 if hasattr(os, "register_at_fork"):
     # A forked process may be given other cores.
-    os.register_at_fork(after_in_child=n_threads.cache_clear)
+    os.register_at_fork(after_in_child=known_quota.cache_clear)

@@ -2,28 +2,50 @@
 
    In Python, handing over took 0.2 ms of a call. Callers that come at the same time share the
    helpers, and none waits for one to become free. Helpers are started when first asked for, and
-   sleep until the process ends. */
+   sleep until the process ends. They run where the job's caller may, and leave signals to others. */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
-/* A helper that sleeps wakes 0.05 to 0.2 ms late. So it first looks for the next job this long, and
-   leaves its core to whoever else wants it. */
-enum { PATIENCE = 200000 }; /* nanoseconds */
+enum {
+    /* A helper that sleeps wakes 0.05 to 0.2 ms late. So it first looks for the next job this long,
+       in nanoseconds, and leaves its core to whoever else wants it. */
+    PATIENCE = 200000,
+    MOST_THREADS = 1024,
+    MOST_CORES = 8192, /* that Linux can be built for */
+};
+
+/* The cores that a thread may run on, a bit for each. */
+typedef struct {
+    unsigned long bits[MOST_CORES / 8 / sizeof(long)];
+} Cores;
 
 typedef struct Job Job;
 struct Job {
-    void (*work)(Job *); /* called once by each thread */
-    int64_t wanted;      /* helpers that may still join */
-    int64_t inside;      /* helpers at work */
+    /* Called by each thread with its number: the caller's is 0, and a helper's is the same in all
+       jobs. It returns when nothing is left to begin: those who come later are not let in. */
+    void (*work)(Job *, int64_t number);
+    int64_t n_threads; /* numbers are less than this; a helper that is busy does not come */
+    int64_t is_open, inside; /* helpers may join; helpers at work */
+    Cores cores;             /* of the caller */
     Job *next;
 };
 
+typedef struct {
+    int64_t n_posted; /* jobs that it may join */
+    pthread_cond_t posted;
+} __attribute__((aligned(64))) Helper;
+
 static pthread_mutex_t pool = PTHREAD_MUTEX_INITIALIZER; /* guards what follows, and the jobs */
-static pthread_cond_t posted = PTHREAD_COND_INITIALIZER, left = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t left = PTHREAD_COND_INITIALIZER;
 static Job *jobs;
-static int64_t n_helpers, n_posted;
+static Helper helpers[MOST_THREADS]; /* by number */
+static int64_t n_helpers;
 
 /* Wait for a value to change, at first without sleeping. The pool is locked before and after. */
 static void
@@ -49,47 +71,97 @@ change(int64_t *value, int64_t by)
     __atomic_store_n(value, *value + by, __ATOMIC_RELAXED);
 }
 
-static void *
-help(void *nothing)
+/* The calling thread's cores; none where the system does not tell. The C library's functions for this
+   depend on what was defined before its first header, and know 1024 cores. */
+static Cores
+my_cores(void)
 {
+    Cores cores = {{0}};
+    syscall(SYS_sched_getaffinity, 0, sizeof cores, &cores);
+    return cores;
+}
+
+/* Run on these cores only; with none, or those that were taken away since, stay. */
+static void
+move_to(const Cores *cores)
+{
+    const Cores mine = my_cores();
+    if (memcmp(&mine, cores, sizeof mine))
+        syscall(SYS_sched_setaffinity, 0, sizeof *cores, cores);
+}
+
+static void *
+help(void *helper)
+{
+    Helper *me = helper;
+    const int64_t number = me - helpers;
     pthread_mutex_lock(&pool);
     for (;;) {
         Job *job = jobs;
-        while (job && !job->wanted)
+        while (job && !(job->is_open && number < job->n_threads))
             job = job->next;
         if (!job) {
-            wait_while(&n_posted, n_posted, &posted);
+            wait_while(&me->n_posted, me->n_posted, &me->posted);
             continue;
         }
-        job->wanted--;
         change(&job->inside, 1);
         pthread_mutex_unlock(&pool);
-        job->work(job);
+        move_to(&job->cores);
+        job->work(job, number);
         pthread_mutex_lock(&pool);
+        job->is_open = 0;
         change(&job->inside, -1);
         pthread_cond_broadcast(&left);
     }
-    return nothing;
+    return NULL;
+}
+
+/* Start the helpers up to a number. The pool is locked. */
+static void
+start_helpers(int64_t number)
+{
+    sigset_t signals, before;
+    sigfillset(&signals);
+    /* Those of a fault reach the thread at fault only, and end the process if they are blocked. */
+    const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (int i = 0; i < 4; i++)
+        sigdelset(&signals, faults[i]);
+    pthread_sigmask(SIG_BLOCK, &signals, &before);
+    for (; n_helpers < number; n_helpers++) {
+        Helper *helper = &helpers[n_helpers + 1];
+        *helper = (Helper){0, PTHREAD_COND_INITIALIZER};
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, help, helper))
+            break;
+        pthread_detach(thread);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* Have a job done by the calling thread and up to n_threads - 1 helpers. */
 static void
 share(Job *job, int64_t n_threads)
 {
+    job->n_threads = n_threads < 1 ? 1 : n_threads < MOST_THREADS ? n_threads : MOST_THREADS;
+    if (job->n_threads == 1) {
+        job->work(job, 0);
+        return;
+    }
+    job->cores = my_cores();
     pthread_mutex_lock(&pool);
-    pthread_t thread;
-    for (; n_helpers < n_threads - 1 && !pthread_create(&thread, NULL, help, NULL); n_helpers++)
-        pthread_detach(thread);
-    job->wanted = n_threads - 1;
+    if (n_helpers < job->n_threads - 1)
+        start_helpers(job->n_threads - 1);
+    job->is_open = 1;
     job->inside = 0;
     job->next = jobs;
     jobs = job;
-    change(&n_posted, 1);
-    for (int64_t i = 1; i < n_threads; i++)
-        pthread_cond_signal(&posted);
+    for (int64_t number = 1; number < job->n_threads && number <= n_helpers; number++) {
+        change(&helpers[number].n_posted, 1);
+        pthread_cond_signal(&helpers[number].posted);
+    }
     pthread_mutex_unlock(&pool);
 
-    job->work(job);
+    job->work(job, 0);
 
     pthread_mutex_lock(&pool);
     Job **place = &jobs;
@@ -109,7 +181,7 @@ in_child(void)
 {
     jobs = NULL;
     n_helpers = 0;
-    posted = left = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    left = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
     pthread_mutex_unlock(&pool);
 }
 

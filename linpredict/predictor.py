@@ -4,26 +4,27 @@ The formula leaves most of the machine unused when a model has many features. Op
 product among the cores by its rows and columns, never along the features, so a small batch keeps
 few of them busy. And before it multiplies, it copies both operands into a layout of its own, which
 costs as much as the product itself when each weight is used only a few times. `LinearPredictor`
-hands such models to a kernel of its own (``kernel.c``), and others to BLAS in the better order of
-operands.
+hands such models to a kernel of its own (``packed.py``), and others to BLAS in the better order of
+operands (``dense.py``).
 """
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from linpredict.arrays import as_examples, as_intercept, as_weights
-from linpredict.kernel import Packed, kernel
+from linpredict.dense import Dense
+from linpredict.kernel import kernel
+from linpredict.packed import Packed
+from linpredict.trained import weights_of
 
 Array = NDArray[Any]
 Labels = NDArray[np.intp]
 
-SCRATCH = 2**25  # bytes of scores, or of examples that must be copied, at once; longer batches are
-# labelled in pieces
+COPIED = 2**25  # bytes of examples that must be copied, at once
 
 
 def predict(w: ArrayLike, x: ArrayLike) -> Labels:
@@ -32,7 +33,7 @@ def predict(w: ArrayLike, x: ArrayLike) -> Labels:
     Parameters
     ----------
     w : array_like of shape (n_classes, n_features)
-        Weights: float32, float64 or integers. One class at least.
+        Weights: float32, float64 or integers. Two classes at least.
     x : array_like of shape (n_samples, n_features)
         Examples: float32, float64 or integers. One example ``v`` is ``v.reshape(1, -1)``.
 
@@ -47,7 +48,8 @@ def predict(w: ArrayLike, x: ArrayLike) -> Labels:
     TypeError
         If an array is not of float32, float64 or an integer dtype.
     ValueError
-        If an array is not two-dimensional, the numbers of features differ, or there is no class.
+        If an array is not two-dimensional, the numbers of features differ, or there are fewer than
+        two classes.
 
     Notes
     -----
@@ -67,16 +69,15 @@ class LinearPredictor:
     """A linear classifier built once from its weights, for many calls of `predict`.
 
     Many threads may call it at once. It pickles, works in forked processes, and uses as many cores
-    as the process may, or as ``OPENBLAS_NUM_THREADS`` or ``OMP_NUM_THREADS`` say.
+    as the calling thread may, or as ``OPENBLAS_NUM_THREADS``, ``OMP_NUM_THREADS`` or threadpoolctl
+    say.
 
     Parameters
     ----------
     coef : array_like of shape (n_classes, n_features)
-        Weights, such as ``coef_`` of a multiclass scikit-learn classifier: float32, float64 or
-        integers. They are copied. A *binary* scikit-learn classifier keeps a single row; both
-        its classes are ``numpy.vstack((-coef_, coef_))``, and its intercepts likewise.
+        Weights: float32, float64 or integers. Two classes at least. They are copied.
     intercept : array_like of shape (n_classes,), optional
-        Added to the scores, such as ``intercept_``.
+        Added to the scores.
 
     Raises
     ------
@@ -87,6 +88,10 @@ class LinearPredictor:
     -----
     RuntimeWarning
         If the kernel's compiler fails: BLAS computes in its place.
+
+    See Also
+    --------
+    of : Make one from a trained classifier of scikit-learn, with that one's labels.
     """
 
     def __init__(self, coef: ArrayLike, intercept: ArrayLike | None = None) -> None:
@@ -94,18 +99,62 @@ class LinearPredictor:
         self._shape: tuple[int, int] = coef.shape
         self._intercept = None if intercept is None else as_intercept(intercept, coef).copy()
         self._dtype = dtype = np.result_type(coef, np.float32)
-        self._packed: Packed | None = None
-        if suits_kernel(*self._shape, dtype) and (compiled := kernel(dtype)).scores:
-            self._packed = Packed(coef.astype(dtype, copy=False), compiled)
-            self._max_samples = self._packed.max_samples
+        coef = coef.astype(dtype, copy=False)
+        self._model: Packed | Dense
+        if suits_kernel(*self._shape, dtype) and (compiled := kernel()).label:
+            self._model = Packed(coef, self._intercept, compiled)
         else:
-            self._coef = np.array(coef, dtype, order="C")
-            self._max_samples = max(1, SCRATCH // (dtype.itemsize * len(coef)))
+            self._model = Dense(coef, self._intercept)
+
+    @property
+    def precision(self) -> np.dtype[Any]:
+        """The dtype in which (nearly) all scores are computed: float32 on the kernel."""
+        return np.dtype(np.float32) if isinstance(self._model, Packed) else self._dtype
+
+    @property
+    def in_doubt(self) -> float | None:
+        """The share of examples, of all labelled yet, whose scores were computed in float64, too.
+
+        None where labels are not those of float64, or their scores all are.
+        """
+        model = self._model
+        if isinstance(model, Dense) or not model.n_labelled:
+            return None
+        return model.n_doubtful / model.n_labelled
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights as they are kept."""
+        return self._model.nbytes
+
+    @staticmethod
+    def of(classifier: Any) -> LinearPredictor:
+        """Return a predictor that labels as a trained classifier of scikit-learn does.
+
+        Parameters
+        ----------
+        classifier : object
+            A linear classifier with ``coef_``, ``intercept_`` and ``classes_``. A single row of
+            ``coef_`` tells two classes apart: by whether its score is greater than 0.
+
+        Returns
+        -------
+        LinearPredictor
+            Its `predict` returns elements of ``classes_``.
+
+        Raises
+        ------
+        TypeError
+            If the classifier is not a linear one, or not trained.
+        ValueError
+            If its label is not that of the highest score: it has several outputs, or a row of
+            weights for each pair of classes.
+        """
+        return _Labeller(*weights_of(classifier))
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what it was made from: another machine has another kernel, or none."""
-        coef = self._packed.coef() if self._packed else self._coef
-        return {"coef": coef, "intercept": self._intercept}
+        return {"coef": self._model.coef, "intercept": self._intercept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Build it anew: those weights that Dask sends, for example, may begin at any address."""
@@ -133,38 +182,35 @@ class LinearPredictor:
         # Checks that all pass are quick: the smallest models take 3 µs a call.
         if type(x) is not np.ndarray or x.dtype is not self._dtype or x.ndim != 2:
             x = as_examples(x, self._shape)
-            if np.result_type(x, self._dtype) != self._dtype:
-                return self._wider.predict(x)
         elif x.shape[1] != self._shape[1]:
             as_examples(x, self._shape)
-        n_samples = len(x)
-        if n_samples <= self._max_samples and x.nbytes <= SCRATCH:
-            return self._labels(x, n_samples)
+        model, n_samples = self._model, len(x)
+        if n_samples <= model.max_samples and x.nbytes <= COPIED:
+            return model.labels(x)
         # Pieces, so that scores, and examples that must be copied, take little memory.
-        step = self._max_samples
-        if not (self._packed.reads(x) if self._packed else fits_blas(x, self._dtype)):
-            step = min(step, SCRATCH // max(1, x.shape[1] * self._dtype.itemsize) + 1)
+        step = model.max_samples
+        if not model.reads(x):
+            step = min(step, COPIED // max(1, 8 * x.shape[1]) + 1)
         pieces = [x[start : start + step] for start in range(0, n_samples, step)]
-        return np.concatenate([self._labels(piece, len(piece)) for piece in pieces])
+        return np.concatenate([model.labels(piece) for piece in pieces])
 
-    def _labels(self, x: Array, n_samples: int) -> Labels:
-        """Label examples that are few enough to be scored at once."""
-        if self._packed:
-            scores = self._packed.scores(x)
-        elif examples_first(n_samples, self._coef):
-            scores = x.dot(self._coef.T)  # 0.7 µs less a call than matmul
-        else:
-            scores = self._coef.dot(x.T).T
-        if self._intercept is not None:
-            scores = scores + self._intercept
-        labels: Labels = scores.argmax(1)
+
+class _Labeller(LinearPredictor):
+    """A predictor whose labels are the classes, not the numbers of their rows."""
+
+    def __init__(self, coef: Array, intercept: Array, classes: Array) -> None:
+        super().__init__(coef, intercept)
+        self._classes = classes
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "classes": self._classes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _Labeller.__init__(self, **state)
+
+    def predict(self, x: ArrayLike) -> Array:
+        labels: Array = self._classes[super().predict(x)]
         return labels
-
-    @cached_property
-    def _wider(self) -> LinearPredictor:
-        """The same model in float64, for examples that are not scored in float32."""
-        state = self.__getstate__()
-        return LinearPredictor(state["coef"].astype(np.float64), state["intercept"])
 
 
 def suits_kernel(n_classes: int, n_features: int, dtype: np.dtype[Any]) -> bool:
@@ -174,27 +220,3 @@ def suits_kernel(n_classes: int, n_features: int, dtype: np.dtype[Any]) -> bool:
     weights to stay near the core, and weights too large for the caches.
     """
     return 32 <= n_classes <= 128 and n_classes * n_features * dtype.itemsize >= 2**26
-
-
-def examples_first(n_samples: int, w: Array) -> bool:
-    """Tell whether OpenBLAS multiplies examples by weights faster than weights by examples.
-
-    Found by measuring models from 10 × 784 to 10,000 × 256; the wrong one took up to twice as long.
-    """
-    n_classes: int = w.shape[0]
-    n_features: int = w.shape[1]
-    if w.size * n_samples <= 2**16:
-        return True
-    if w.itemsize == 8:
-        many = n_classes >= 256 and (n_samples < 8 or n_classes > 1024 or w.size > 2**21)
-        return many or n_samples >= 32 <= n_classes
-    return n_samples >= min(n_classes, 512) or (n_classes > n_features and n_samples >= 64)
-
-
-def fits_blas(a: Array, dtype: np.dtype[Any]) -> bool:
-    """Tell whether NumPy hands the last two axes of `a` to BLAS without a copy of its own."""
-    row, column = a.strides[-2:]
-    by_rows = column == a.itemsize and row >= a.shape[-1] * a.itemsize
-    by_columns = row == a.itemsize and column >= a.shape[-2] * a.itemsize
-    aligned = a.flags.aligned and row % a.itemsize == column % a.itemsize == 0
-    return a.dtype == dtype and aligned and (by_rows or by_columns)

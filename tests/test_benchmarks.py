@@ -282,6 +282,7 @@ def test_wrong_predictor_fails(factory: str, message: str) -> None:
     ("options", "message"),
     [
         (["--classes=0"], "--classes: '0' is not a positive integer"),
+        (["--classes=1"], "--classes: choose 2 or more"),
         (["--features=many"], "--features: 'many' is not a positive integer"),
         (["--samples=-1"], "--samples: '-1' is not a positive integer"),
         (

@@ -136,9 +136,9 @@ def test_header_without_a_blas(
     monkeypatch.setattr(np, "show_config", lambda mode: built_with)
     monkeypatch.setattr(machine, "threadpool_info", lambda: found)
     blas = machine.blas_info()
-    assert said in machine.header(blas, "float64")[0]
+    assert said in machine.header(blas)[0]
     assert machine.hints(blas) == []
-    assert machine.machine_info(blas, "float64")["blas"] == blas
+    assert machine.machine_info(blas)["blas"] == blas
 
 
 def test_one_disturbed_call_does_not_decide_the_rounds() -> None:

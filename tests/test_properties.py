@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from linpredict import LinearPredictor, predict
-from linpredict.kernel import Packed
+from linpredict.packed import Packed
 from tests.labels import assert_right
 
 Array = NDArray[Any]
@@ -62,7 +62,7 @@ LAYOUTS = (
 @st.composite
 def models(draw: st.DrawFn) -> tuple[Array, Array, Array | None]:
     """Draw weights, examples and intercept: some special values, some equal rows, any layout."""
-    n_classes = draw(st.one_of(st.integers(1, 5), st.integers(31, 70)))
+    n_classes = draw(st.one_of(st.integers(2, 5), st.integers(31, 70)))
     n_features = draw(st.one_of(st.integers(0, 20), st.integers(20, 70)))
     n_samples = draw(st.one_of(st.integers(0, 5), st.integers(6, 40)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))

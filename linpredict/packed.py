@@ -1,0 +1,232 @@
+"""A model on the kernel: labels of float64 at the speed of float32.
+
+Labels need the greatest score, not all scores. So the kernel computes them in float32, with half
+the bytes to read and twice the multiplications at once. Where the model or the examples are of
+float64, a bound on the error then tells which classes may have the greatest score. Mostly it is
+one. Where it is not, the scores of those few classes are computed in float64 from the weights as
+given, always in the same order: a label depends on model and example alone.
+
+The bound. A score is summed over blocks of m features in float32 and over the blocks in float64.
+The product of feature k of a block, counted from 0, is rounded no more than m - k + 3 times:
+weight and value when they become float32, their product, and each sum from there on. With u = 2^-24
+and γ(r) = ru / (1 - ru), its error is at most γ(m - k + 3) |w_k x_k| (Higham, "Accuracy and
+Stability of Numerical Algorithms", 2002, lemma 3.1 and section 3.1). Over all features, by Cauchy
+and Schwarz, that is no more than γ'·‖r∘w‖·‖x‖ with the numbers r of roundings: ‖r∘w‖ is computed
+when the model is built, ‖x‖ along with the scores. Together with what float64 rounds, and with
+underflow, whose errors are at most 2^-125 for each feature (subnormal numbers may count as 0), it
+bounds the difference between a score and that of float64. A class stays in question while its score
+plus its bound reaches the greatest of all scores minus their bounds.
+
+Norms outside of what float32 squares and sums without overflow, infinity and NaN are left to BLAS,
+and so is an example with many classes in question. BLAS sums in an order of its own. A second
+bound, of float64, tells which of its labels are certain.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linpredict.kernel import Kernel, Model
+from linpredict.machine import n_threads
+
+Array = NDArray[Any]
+
+CLASSES = 16  # of a panel: a line of the caches in float32, as in kernel.c
+LINE = 64  # bytes
+# Lines of a block. 256 KiB stay in the caches next to a core (512 KiB on Zen 3).
+BLOCK = 4096
+# Features of a block. At 64 classes, with half as many as 512, batches of 96 took 4 % longer.
+FEWEST, MOST = 64, 512
+MAX_RANGES = 64  # of features, for as many cores
+SCRATCH = 2**23  # bytes of sums at once
+U32, U64 = 2.0**-24, 2.0**-53  # unit roundoff
+LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of the weights; kernel.c has those of the examples
+SKIPPED = 15  # calls that BLAS answers at once after one in which it had to answer the most
+
+
+class Packed:
+    """A model on the kernel.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_classes, n_features), float32 or float64
+        Weights; they are copied.
+    intercept : ndarray of shape (n_classes,), optional
+        Added to the scores.
+    kernel : Kernel
+        The compiled kernel.
+    block : int, optional
+        Features of a block.
+
+    Attributes
+    ----------
+    max_samples : int
+        Examples of a call, at most.
+    n_labelled, n_doubtful : int
+        Examples that were labelled in float64, and those of them that float32 left in doubt.
+    """
+
+    def __init__(
+        self, coef: Array, intercept: Array | None, kernel: Kernel, block: int | None = None
+    ) -> None:
+        self._kernel = kernel
+        self.dtype = coef.dtype
+        self.n_classes, self.n_features = coef.shape
+        n_panels = -(-self.n_classes // CLASSES)
+        block = block or max(FEWEST, min(MOST, BLOCK // n_panels // 8 * 8))
+        n_blocks = -(-self.n_features // block)
+        n_ranges = max(1, min(MAX_RANGES, n_blocks))
+        self.max_samples = max(1, SCRATCH // (n_ranges * (n_panels * CLASSES + 8) * 8))
+        self._most = max(2, self.n_classes // 8)
+        self.n_labelled = self.n_doubtful = self._skip = 0
+
+        if any(step % coef.itemsize for step in coef.strides) or not coef.flags.aligned:
+            coef = coef.copy()
+        self._lines = empty_lines((n_blocks, n_panels, block, CLASSES))
+        # The lines hold weights of float32 as given.
+        self._coef = np.array(coef, order="C") if coef.dtype == np.float64 else None
+        shape = self.n_classes, self.n_features, n_panels, block, n_blocks, n_ranges
+        given = None if self._coef is None else self._coef.ctypes.data
+        self._model = Model(self._lines.ctypes.data, given, None, None, None, *shape)
+        growth = np.empty((n_blocks, n_panels * CLASSES))
+        row, column = (step // coef.itemsize for step in coef.strides)
+        kernel.pack(
+            self._model, coef.ctypes.data, coef.itemsize == 8, row, column, growth.ctypes.data,
+            n_threads(),
+        )  # fmt: skip
+        with np.errstate(over="ignore"):
+            self._norms = np.sqrt(growth.sum(axis=0))  # ‖r∘w‖: at least 3‖w‖
+
+        self._offset = np.full(n_panels * CLASSES, -np.inf)  # no label is that of a filled up line
+        self._offset[: self.n_classes] = 0 if intercept is None else intercept
+        self._in_range = self._is_in_range(coef)
+        rounding = 4 * U64 * np.abs(self._offset) + self.n_features * 2.0**-125
+        # 1.0001: γ(r)/(ru) for r up to 515, and the rounding of the norms themselves.
+        float64 = 8 * self.n_features * U64
+        self._error = (1.0001 * U32 + float64) * self._norms
+        self._rounding = np.where(np.isfinite(rounding), rounding, 0.0)
+        for row in repeated(coef, self._norms, self._offset):
+            self._offset[row] = -np.inf
+        self._model.offset = self._offset.ctypes.data
+        self._model.error = self._error.ctypes.data
+        self._model.rounding = self._rounding.ctypes.data
+
+    def _is_in_range(self, coef: Array) -> bool:
+        """Tell whether the bound holds for all classes; rows of zeros have no error at all."""
+        norms, offset = self._norms[: self.n_classes], self._offset[: self.n_classes]
+        zero = norms == 0
+        within = zero | ((norms >= LEAST_NORM) & (norms <= GREATEST_NORM))
+        return bool(within.all() and np.isfinite(offset).all() and not coef[zero].any())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights, packed and as given."""
+        return self._lines.nbytes + (0 if self._coef is None else self._coef.nbytes)
+
+    @property
+    def coef(self) -> Array:
+        """The weights as given (n_classes, n_features)."""
+        if self._coef is not None:
+            return self._coef
+        n_blocks, n_panels, block, _ = self._lines.shape
+        w = self._lines.transpose(1, 3, 0, 2).reshape(n_panels * CLASSES, n_blocks * block)
+        return np.ascontiguousarray(w[: self.n_classes, : self.n_features])
+
+    def reads(self, x: Array) -> bool:
+        """Tell whether examples can be read where they are."""
+        row, column = x.strides
+        in_rows = column == x.itemsize and row % x.itemsize == 0 and x.flags.aligned
+        return in_rows and x.dtype in (np.float32, np.float64)
+
+    def labels(self, x: Array) -> NDArray[np.intp]:
+        """Label `max_samples` examples or fewer, of any real dtype."""
+        dtype = np.result_type(x, np.float32)
+        exact = np.result_type(dtype, self.dtype) == np.float64
+        if exact and (self._skip or not self._in_range):
+            self._skip = max(0, self._skip - 1)
+            return self._labels_of_blas(x)
+        if not self.reads(x):
+            x = np.array(x, dtype, order="C")
+        labels, _ = self.call(x, exact)
+        if exact:
+            left_open = np.flatnonzero(labels < 0)
+            if len(left_open):
+                labels[left_open] = self._labels_of_blas(x[left_open])
+                self._skip = SKIPPED * (2 * len(left_open) > len(x))
+        return labels
+
+    def call(
+        self, x: Array, exact: bool, with_scores: bool = False
+    ) -> tuple[NDArray[np.intp], Array | None]:
+        """Return the kernel's labels, -1 where it has none, and the scores of float32 if asked."""
+        labels = np.empty(len(x), np.int64)
+        scores = np.empty((len(x), self.n_classes)) if with_scores else None
+        if len(x):
+            n_doubtful = self._kernel.label(
+                self._model, *rows_of(x), exact, self._most, n_threads(), labels.ctypes.data,
+                None if scores is None else scores.ctypes.data,
+            )  # fmt: skip
+            if n_doubtful < 0:
+                raise MemoryError(f"no memory for the sums of {len(x)} examples")
+            if exact:
+                self.n_labelled += len(x)
+                self.n_doubtful += n_doubtful + int(np.count_nonzero(labels < 0))
+        return labels, scores
+
+    def _labels_of_blas(self, x: Array) -> NDArray[np.intp]:
+        """Label examples by a product of BLAS in float64, and decide what that leaves open."""
+        x = np.ascontiguousarray(x, np.float64)
+        with np.errstate(all="ignore"):
+            offset = self._offset[: self.n_classes]
+            scores = x @ self.coef.astype(np.float64, copy=False).T + offset
+            labels: NDArray[np.intp] = scores.argmax(axis=1)
+            if not (self._in_range and len(x) and self.n_features):
+                return labels
+            norms = np.sqrt(self.n_features) * np.abs(x).max(axis=1, keepdims=True)
+            bounds = 4 * self.n_features * U64 * self._norms[: self.n_classes] * norms
+            bounds += self._rounding[: self.n_classes]
+            best = (scores - bounds).max(axis=1, keepdims=True)
+            in_question = scores + bounds >= best  # not where anything is NaN
+            open_ = np.flatnonzero((in_question.sum(axis=1) > 1) & np.isfinite(norms[:, 0]))
+        if len(open_):
+            x, in_question = x[open_], np.ascontiguousarray(in_question[open_])
+            decided = np.empty(len(open_), np.int64)
+            if not self._kernel.decide(
+                self._model, *rows_of(x), in_question.ctypes.data, n_threads(), decided.ctypes.data
+            ):
+                raise MemoryError(f"no memory for the scores of {len(x)} examples")
+            labels[open_] = decided
+        return labels
+
+
+def rows_of(x: Array) -> tuple[int, bool, int, int]:
+    """Return what the kernel is told of examples."""
+    return x.ctypes.data, x.itemsize == 8, x.strides[0] // x.itemsize, len(x)
+
+
+def repeated(coef: Array, norms: Array, offset: Array) -> Iterator[int]:
+    """Yield the rows that equal an earlier one, and whose offset is no greater: they never win."""
+    first: dict[tuple[float, int], int] = {}
+    _, of_norm, count = np.unique(norms[: len(coef)], return_inverse=True, return_counts=True)
+    for i in np.flatnonzero(count[of_norm] > 1).tolist():
+        key = float(norms[i]), zlib.crc32(coef[i].tobytes())
+        j = first.setdefault(key, i)
+        if i != j and offset[i] <= offset[j] and np.array_equal(coef[i], coef[j]):
+            yield i
+
+
+def empty_lines(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return an array that begins at a line of the caches.
+
+    NumPy's begin 16 bytes past one: every vector would touch two lines, 15 to 25 % of the time.
+    """
+    size = math.prod(shape)
+    values = np.empty(size + CLASSES, np.float32)
+    start = -values.ctypes.data % LINE // values.itemsize
+    return values[start : start + size].reshape(shape)

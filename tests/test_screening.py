@@ -1,0 +1,230 @@
+"""Labels of float64 found in float32: each claim of ``linpredict/packed.py``."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from linpredict import LinearPredictor
+from linpredict.kernel import kernel
+from linpredict.packed import SKIPPED, Packed
+from tests.labels import assert_right
+
+Array = NDArray[Any]
+
+pytestmark = pytest.mark.skipif(kernel().label is None, reason="there is no kernel")
+SHAPE = (40, 5003)  # ragged panels and blocks
+
+
+@pytest.fixture(autouse=True)
+def on_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linpredict.predictor.suits_kernel", lambda *_: True)
+
+
+def normal(shape: tuple[int, ...], seed: int = 0) -> Array:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def blas_is_called(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list to which the number of examples of each later call of BLAS is added."""
+    calls: list[int] = []
+    by_blas = Packed._labels_of_blas
+
+    def noted(self: Packed, x: Array) -> Any:
+        calls.append(len(x))
+        return by_blas(self, x)
+
+    monkeypatch.setattr(Packed, "_labels_of_blas", noted)
+    return calls
+
+
+@pytest.mark.parametrize("wide", [True, False])
+@pytest.mark.parametrize("scale", [1.0, 2.0**-25, 2.0**30])
+@pytest.mark.parametrize("values", ["normal", "positive", "growing", "cancelling"])
+def test_error_stays_within_the_bound(values: str, scale: float, wide: bool) -> None:
+    w, x = normal(SHAPE), normal((30, SHAPE[1]), seed=1)
+    if values == "positive":  # all roundings of a sum go the same way
+        w, x = abs(w), abs(x)
+    elif values == "growing":
+        w *= np.logspace(-20, 0, SHAPE[1])
+        x *= np.logspace(0, -20, SHAPE[1])
+    elif values == "cancelling":
+        x[:, 1::2], w[:, 1::2] = -x[:, :-1:2], w[:, :-1:2]
+    w, x = w * scale, (x if wide else x.astype("float32")) / x.dtype.type(scale)
+    packed = Packed(w, None, kernel())
+    _, scores = packed.call(x, exact=True, with_scores=True)
+    exact = x.astype("longdouble") @ w.astype("longdouble").T
+    norms = np.sqrt((x.astype("longdouble") ** 2).sum(axis=1, keepdims=True))
+    bounds = packed._error[: len(w)] * norms + packed._rounding[: len(w)]
+    assert packed._in_range
+    assert (abs(scores - exact) <= bounds).all()
+
+
+def near_ties(distance: float) -> tuple[Array, Array]:
+    """Return pairs of classes of which the second is so much greater in one feature."""
+    w = normal((SHAPE[0] // 2, SHAPE[1]))
+    w = np.repeat(w, 2, axis=0)
+    w[1::2] *= 1 + distance
+    return w, normal((30, SHAPE[1]), seed=1)
+
+
+@pytest.mark.parametrize("intercept", [None, np.linspace(-1e-9, 1e-9, SHAPE[0])])
+@pytest.mark.parametrize("distance", [1e-9, 1e-10, 1e-13])
+def test_near_ties_that_float32_cannot_see(distance: float, intercept: Array | None) -> None:
+    w, x = near_ties(distance)
+    predictor = LinearPredictor(w, intercept)
+    assert_right(w, x, predictor.predict(x), intercept)
+    assert predictor.in_doubt == 1
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_bound_is_no_greater_than_need_be(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a block, the first product is 1, and the others are close to half of its last digit.
+
+    All of the first class's are lost, and all of the second's count twice: the error of both is 511
+    roundings, of which the bound counts 515. Half the bound gives a wrong label.
+    """
+    u = 2.0**-24
+    x = np.full((1, 512), 2.0**-12)
+    w = np.array([[1 - 2.0**-10], [1 + 2.0**-10]]) * x
+    w[:, 0] = x[:, 0] = 1
+    init = Packed.__init__
+
+    def smaller(self: Packed, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        self._error *= factor
+
+    monkeypatch.setattr(Packed, "__init__", smaller)
+    predictor = LinearPredictor(w, np.array([0, -100 * u]))
+    assert predictor.predict(x).tolist() == [0 if factor == 1 else 1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_labels_depend_on_model_and_example_alone(dtype: str) -> None:
+    w, x = near_ties(1e-16)  # equal or one rounding apart
+    x = x.astype(dtype)
+    predictor = LinearPredictor(w)
+    labels = predictor.predict(x)
+    one_by_one = [int(predictor.predict(x[i : i + 1])[0]) for i in range(len(x))]
+    assert labels.tolist() == one_by_one
+    assert labels[::-1].tolist() == predictor.predict(x[::-1]).tolist()
+    assert labels.tolist() == LinearPredictor(w).predict(np.asfortranarray(x)).tolist()
+    # BLAS, which sums in another order, leaves what is not certain to the same sums.
+    model = predictor._model
+    assert isinstance(model, Packed)
+    assert labels.tolist() == model._labels_of_blas(x).tolist()
+
+
+def test_classes_in_question_do_not_depend_on_each_other() -> None:
+    w, x = near_ties(1e-16)
+    best = LinearPredictor(w).predict(x)
+    others = np.delete(w, np.setdiff1d(np.arange(len(w)), np.unique(best)), axis=0)
+    assert np.array_equal(np.unique(best)[LinearPredictor(others).predict(x)], best)
+
+
+@pytest.mark.parametrize("x_scale", [1e-300, 1e-40, 1e-20, 1e-9, 1.0, 1e15, 1e40, 1e300])
+@pytest.mark.parametrize("w_scale", [1e-300, 1e-40, 1e-8, 1.0, 1e15, 1e40])
+@pytest.mark.parametrize("distance", [None, 1e-9])
+def test_scales(w_scale: float, x_scale: float, distance: float | None) -> None:
+    w, x = (normal(SHAPE), normal((30, SHAPE[1]), seed=1)) if not distance else near_ties(distance)
+    if not 1e-290 < w_scale * x_scale < 1e290:
+        pytest.skip("scores of float64 under- or overflow")
+    w, x = w * w_scale, x * x_scale
+    assert_right(w, x, LinearPredictor(w).predict(x))
+
+
+def test_rows_of_different_scales() -> None:
+    w = normal(SHAPE) * np.logspace(-44, 40, SHAPE[0])[:, None]
+    x = normal((60, SHAPE[1]), seed=1) * np.logspace(-200, 200, 60)[:, None]
+    assert_right(w, x, LinearPredictor(w).predict(x))
+    w = normal(SHAPE) * np.logspace(-8, 8, SHAPE[0])[:, None]
+    assert_right(w, x, LinearPredictor(w).predict(x))
+
+
+def test_values_that_float32_cannot_hold_are_left_to_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = blas_is_called(monkeypatch)
+    w, x = normal(SHAPE), normal((30, SHAPE[1]), seed=1)
+    for row, value in enumerate((np.inf, np.nan, 1e200)):
+        x[row, 7] = value
+    x[3] *= 1e-30
+    with np.errstate(all="ignore"):
+        assert_right(w, x, LinearPredictor(w).predict(x))
+    assert calls == [4]
+
+
+def test_zeros() -> None:
+    w, x = normal(SHAPE), np.zeros((30, SHAPE[1]))
+    predictor = LinearPredictor(w, -np.arange(float(len(w)))[::-1])
+    assert (predictor.predict(x) == len(w) - 1).all()
+    assert (LinearPredictor(w).predict(x) == 0).all()
+    assert predictor.in_doubt == 0
+    x[5, 17] = 1e-200  # its square is 0
+    assert_right(w, x, LinearPredictor(w).predict(x))
+    w[::2] = 0
+    assert_right(w, normal((9, SHAPE[1])), LinearPredictor(w).predict(normal((9, SHAPE[1]))))
+    assert (LinearPredictor(np.zeros(SHAPE)).predict(normal((9, SHAPE[1]))) == 0).all()
+
+
+def test_equal_classes_leave_no_doubt() -> None:
+    w, x = near_ties(0.0)
+    predictor = LinearPredictor(w)
+    labels = predictor.predict(x)
+    assert (labels % 2 == 0).all()
+    assert_right(w, x, labels)
+    assert predictor.in_doubt < 0.2  # type: ignore[operator]
+    assert (LinearPredictor(np.ones(SHAPE)).predict(x) == 0).all()
+    # A greater intercept makes the second one win, an equal one does not.
+    intercept = np.tile([0.0, 1e-12], len(w) // 2)
+    assert (LinearPredictor(w, intercept).predict(x) % 2 == 1).all()
+
+
+def test_many_classes_in_question_are_left_to_blas(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = blas_is_called(monkeypatch)
+    w = normal((1, SHAPE[1])) * (1 + 1e-9 * np.arange(SHAPE[0]))[:, None]
+    x = normal((30, SHAPE[1]), seed=1)
+    predictor = LinearPredictor(w)
+    assert_right(w, x, predictor.predict(x))
+    assert calls == [30]
+    kernel_calls: list[int] = []
+    call = Packed.call
+
+    def noted(self: Packed, *args: Any, **kwargs: Any) -> Any:
+        kernel_calls.append(1)
+        return call(self, *args, **kwargs)
+
+    monkeypatch.setattr(Packed, "call", noted)
+    for _ in range(SKIPPED):  # it does not try in vain
+        assert_right(w, x, predictor.predict(x))
+    assert not kernel_calls
+    predictor.predict(x)
+    assert kernel_calls == [1]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "float64", ">f8"])
+def test_float32_model_serves_other_examples_from_the_same_weights(dtype: str) -> None:
+    w = normal(SHAPE).astype("float32")
+    w[1::2] = w[::2] * np.float32(1 + 2.0**-22)
+    x = np.rint(50 * normal((30, SHAPE[1]), seed=1)).astype(dtype)
+    predictor = LinearPredictor(w)
+    before = predictor.nbytes
+    assert_right(w, x, predictor.predict(x))
+    assert predictor.nbytes == before == predictor._model._lines.nbytes  # type: ignore[union-attr]
+
+
+def test_memory() -> None:
+    w = normal((64, 4096))
+    assert LinearPredictor(w).nbytes == 1.5 * w.nbytes
+    assert LinearPredictor(w.astype("float32")).nbytes == w.nbytes / 2
+
+
+def test_what_is_said_of_precision_and_doubt() -> None:
+    w, x = normal(SHAPE), normal((300, SHAPE[1]), seed=1)
+    predictor = LinearPredictor(w)
+    assert predictor.precision == np.float32
+    assert predictor.in_doubt is None
+    w[1], x[:30] = w[0], w[0]
+    w[1, 0] += 1e-6
+    predictor = LinearPredictor(w)
+    predictor.predict(x)
+    assert 0.1 <= predictor.in_doubt < 0.2  # type: ignore[operator]

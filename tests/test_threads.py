@@ -1,0 +1,222 @@
+"""How many threads compute, which ones, and where."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from linpredict.compiler import NoCompilerError, library
+from linpredict.machine import ASKED_FOR, affinity, n_threads, threads_asked_for, usable_cores
+
+ROOT = Path(__file__).parents[1]
+N = 4
+
+# Each thread of the job waits for the others, and notes where it may run.
+PROBE = """
+#include "pool.h"
+typedef struct { Job job; int64_t n_came, *threads, *n_cores; } Probe;
+static void
+work(Job *job, int64_t number)
+{
+    Probe *p = (Probe *)job;
+    const Cores cores = my_cores();
+    p->threads[number] = syscall(SYS_gettid);
+    for (unsigned i = 0; i < sizeof cores.bits / sizeof *cores.bits; i++)
+        p->n_cores[number] += __builtin_popcountl(cores.bits[i]);
+    __atomic_fetch_add(&p->n_came, 1, __ATOMIC_RELAXED);
+    while (__atomic_load_n(&p->n_came, __ATOMIC_RELAXED) < job->n_threads)
+        sched_yield();
+}
+void
+probe(int64_t n_threads, int64_t *threads, int64_t *n_cores)
+{
+    Probe p = {{.work = work}, 0, threads, n_cores};
+    share(&p.job, n_threads);
+}
+"""
+
+Found = tuple[list[int], list[int]]
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Found]:
+    """Return a function that has a job done by four threads, and tells which and on what cores."""
+    source = tmp_path_factory.mktemp("probe") / "probe.c"
+    source.write_text(PROBE)
+    try:
+        compiled = library(source, f"-I{ROOT}/linpredict").probe
+    except NoCompilerError as error:
+        pytest.skip(str(error))
+    compiled.argtypes = [ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p]
+
+    def found() -> Found:
+        threads, n_cores = np.zeros((2, N), "int64")
+        compiled(N, threads.ctypes.data, n_cores.ctypes.data)
+        return threads.tolist(), n_cores.tolist()
+
+    return found
+
+
+def in_thread(call: Callable[[], Any]) -> Any:
+    """Return what a function returns in another thread."""
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(call()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def pinned(call: Callable[[], Any]) -> Any:
+    """Return what a function returns in another thread, which may use one core."""
+
+    def on_one_core() -> Any:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        return call()
+
+    return in_thread(on_one_core)
+
+
+def test_a_thread_keeps_its_number(probe: Callable[[], Found]) -> None:
+    threads, _ = probe()
+    assert len(set(threads)) == N
+    assert threads[0] == threading.get_native_id()
+    assert all(probe()[0] == threads for _ in range(20))
+    assert in_thread(probe)[0][1:] == threads[1:]
+
+
+def test_helpers_run_where_the_caller_may(probe: Callable[[], Found]) -> None:
+    everywhere = [affinity()] * N
+    for _ in range(2):
+        assert pinned(probe)[1] == [1] * N
+        assert probe()[1] == everywhere
+
+
+def test_helpers_leave_signals_to_others(probe: Callable[[], Found]) -> None:
+    for thread in probe()[0][1:]:
+        status = Path(f"/proc/self/task/{thread}/status").read_text()
+        blocked = int(status.split("SigBlk:")[1].split()[0], 16)
+        is_blocked = [blocked >> (signal - 1) & 1 for signal in (1, 2, 10, 12, 15, 17, 34, 64)]
+        assert is_blocked == [1] * 8
+        assert not blocked >> (11 - 1) & 1  # a fault of its own, which faulthandler tells
+
+
+def test_a_pinned_thread_limits_its_own_calls_only() -> None:
+    assert pinned(n_threads) == 1
+    assert n_threads() == min(usable_cores(), ASKED_FOR)
+
+
+@pytest.mark.parametrize(
+    ("environment", "n"),
+    [
+        ({}, None),
+        ({"OPENBLAS": "3", "OPENBLAS_DEFAULT": "4", "GOTO": "5", "OMP": "6"}, 3),
+        ({"OPENBLAS": "0", "OPENBLAS_DEFAULT": "4", "GOTO": "5", "OMP": "6"}, 4),
+        ({"OPENBLAS": "-2", "GOTO": "5", "OMP": "6"}, 5),
+        ({"OPENBLAS": "all", "OMP": "6"}, 6),
+        ({"OMP": "1.5"}, 1),
+        ({"OMP": "4,2"}, 4),
+        ({"OMP": " \t+2 "}, 2),
+        ({"OMP": "2x"}, 2),
+        ({"OMP": "- 2"}, None),
+        ({"OMP": "０2"}, None),
+        ({"OMP": "9" * 5000}, 999_999_999),
+    ],
+)
+def test_threads_are_asked_for_as_of_openblas(
+    environment: dict[str, str], n: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENBLAS", "OPENBLAS_DEFAULT", "GOTO", "OMP"):
+        monkeypatch.delenv(f"{name}_NUM_THREADS", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(f"{name}_NUM_THREADS", value)
+    assert threads_asked_for() == n
+
+
+several_cores = pytest.mark.skipif(n_threads() == 1, reason="all use one core")
+
+
+@pytest.fixture
+def threadpool_limits() -> Iterator[Any]:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    before = n_threads()
+    yield threadpoolctl.threadpool_limits
+    assert n_threads() == before
+
+
+@several_cores
+def test_threadpoolctl(threadpool_limits: Any) -> None:
+    n = n_threads()
+    with threadpool_limits(1):
+        assert n_threads() == in_thread(n_threads) == 1
+        with threadpool_limits(2):
+            assert n_threads() == 2
+        assert n_threads() == 1
+    with threadpool_limits({"linpredict": 1}):
+        assert n_threads() == 1
+    with threadpool_limits(1, user_api="openmp"):
+        assert n_threads() == n
+    with threadpool_limits(0):
+        assert n_threads() == 1
+    with threadpool_limits(10 * n):
+        assert n_threads() == n
+
+
+@several_cores
+def test_threadpoolctl_in_threads_that_end_in_another_order(threadpool_limits: Any) -> None:
+    first, second = threading.Event(), threading.Event()
+    found = []
+
+    def call() -> None:
+        with threadpool_limits(1):
+            first.set()
+            second.wait(10)
+            found.append(n_threads())
+        found.append(n_threads())
+
+    n = n_threads()
+    thread = threading.Thread(target=call)
+    thread.start()
+    first.wait(10)
+    with threadpool_limits(1, user_api="linpredict"):
+        second.set()
+        thread.join()
+    assert found == [1, 1]
+    assert n_threads() == in_thread(n_threads) == n
+
+
+@several_cores
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import threadpoolctl, linpredict.machine",
+        "import linpredict.machine, threadpoolctl",
+        "import linpredict.machine; linpredict.machine.n_threads(); import threadpoolctl",
+    ],
+)
+def test_threadpoolctl_before_the_first_call(imports: str) -> None:
+    code = f"""
+{imports}
+n_threads = linpredict.machine.n_threads
+for _ in range(2):
+    with threadpoolctl.threadpool_limits(1):
+        print(n_threads())
+    print(n_threads())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    n = str(n_threads())
+    assert done.stdout.split() == ["1", n, "1", n]
+
+
+def test_threadpoolctl_is_not_imported() -> None:
+    code = "import sys, linpredict; print('threadpoolctl' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "False\n"
