@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import machine, options, predictors, report, rows, saving, verdicts
+from benchmarks import machine, options, predictors, report, rows, saving, verdicts, words
 from benchmarks.baseline import Baseline, BaselineError, undirected
 from benchmarks.gate import Gate
 from benchmarks.session import SESSION, Session
@@ -96,9 +96,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """
     config, run = session.config, session.config.stash[SESSION]
     for case in run.cases:  # only now is it known what the machine can do
-        if run.limit and "gate" not in case:
-            case["latency_floor"] = run.limit.seconds(case["batch_size"])
-            case["latency_floor_name"] = run.limit.name
+        if limit := run.limits.get(case.get("precision", "")):
+            case |= limit.roofline.as_saved(case["batch_size"])
     destination = config.stash.get(saving.DESTINATION, None)
     if destination:
         destination.is_kept = run.is_whole
@@ -160,7 +159,12 @@ def sum_up(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> 
     if cases := [case for case in run.cases if "latency_floor" in case]:
         terminalreporter.section(f"latency and throughput, {workload}")
         table = report.latencies(config.getoption("predictor"), cases)
-        terminalreporter.write_line("\n".join(report.aligned(table)))
+        latencies: dict[str, dict[int, float]] = {}
+        for case in cases:
+            latencies.setdefault(case["predictor"], {})[case["batch_size"]] = case["p50"]
+        said = words.in_words(latencies, [limit.roofline for limit in run.limits.values()])
+        said += words.screened(cases) + words.faster_than_limit(cases)
+        terminalreporter.write_line("\n".join([*report.aligned(table), "", *said]))
         for hint in machine.hints(run.blas):
             terminalreporter.write_line(hint)
     if run.gate and (run.cases or run.failed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from pathlib import Path
 
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, None: 1.0}
 
@@ -39,9 +40,43 @@ def percentage(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
 
 
-def duration(text: str) -> float:
-    """Parse a duration such as ``20ms``, ``0.02`` or ``20000 us``, in seconds."""
+def seconds(text: str) -> float:
+    """Parse a duration such as ``20ms``, ``0.02`` or ``20000 us``, or 0, in seconds."""
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|μs|ms|s)?\s*", text)
-    if not match or not 0 < (seconds := float(match[1]) * UNITS[match[2]]) < math.inf:
+    if not match or (value := float(match[1]) * UNITS[match[2]]) == math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration like 20ms, 0.02 or 20000us")
-    return seconds
+    return value
+
+
+def duration(text: str) -> float:
+    """Parse a duration above zero, in seconds."""
+    if value := seconds(text):
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a duration like 20ms, 0.02 or 20000us")
+
+
+def waits(text: str) -> tuple[float, ...]:
+    """Parse durations between commas, also 0; each counts once, in ascending order."""
+    try:
+        return tuple(sorted({seconds(wait) for wait in text.split(",")}))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of durations like 0,1ms,5ms"
+        ) from None
+
+
+def rate(text: str) -> float:
+    """Parse a rate above zero."""
+    try:
+        if 0 < (value := float(text)) < math.inf:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a rate like 800, in requests per second")
+
+
+def folder(text: str) -> Path:
+    """Parse the name of a folder, which may not exist yet."""
+    if text:
+        return Path(text)
+    raise argparse.ArgumentTypeError("the empty name is none of a folder")

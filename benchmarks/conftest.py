@@ -12,6 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks import predictors
@@ -19,7 +20,7 @@ from benchmarks.case import Builds, Case, statistics_of
 from benchmarks.failing import failing
 from benchmarks.gate import Gate
 from benchmarks.labels import Predict
-from benchmarks.limit import Limit
+from benchmarks.limit import Limit, precision_of
 from benchmarks.options import JUDGED_ONCE
 from benchmarks.peers import UnavailableError
 from benchmarks.session import SESSION, Session
@@ -27,8 +28,10 @@ from benchmarks.tracing import beyond_this_thread_paused, resume
 from benchmarks.workload import Data, Workload
 
 HERE = Path(__file__).parent
-# Seconds until the threads of what ran before have fallen asleep: OpenBLAS's spin for 0.11.
-REST = 0.15
+REST = 0.15  # seconds at most for the threads of what ran before to fall asleep
+NAP = 0.02
+CEILINGS = 0.1  # seconds to measure ceilings before the first case
+CEILINGS_PART = 0.05  # and after each case, of its own time
 
 
 @pytest.hookimpl(wrapper=True)
@@ -77,10 +80,17 @@ def data(pytestconfig: pytest.Config) -> Data:
 
 
 @pytest.fixture(scope="session")
-def limit(data: Data, run: Session) -> Limit:
-    """Return what measures the least possible latency next to each case."""
-    run.limit = Limit(data.coef, data.x)
-    return run.limit
+def limit(data: Data, run: Session) -> Callable[[np.dtype[Any]], Limit]:
+    """Return what measures the least possible latency at a precision, next to each case."""
+
+    def limit(precision: np.dtype[Any]) -> Limit:
+        if precision.name not in run.limits:
+            run.limits[precision.name] = Limit(data.coef, precision)
+            rest()
+            run.limits[precision.name].measure(CEILINGS)
+        return run.limits[precision.name]
+
+    return limit
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +145,7 @@ def case(
     batch_size: int,
     data: Data,
     make: Callable[[str], Builds],
-    limit: Limit,
+    limit: Callable[[np.dtype[Any]], Limit],
     run: Session,
     may_fail: Callable[..., AbstractContextManager[None]],
     pytestconfig: pytest.Config,
@@ -149,10 +159,12 @@ def case(
         pytest.exit(f"{name} is run again, {JUDGED_ONCE}", pytest.ExitCode.USAGE_ERROR)
     with may_fail(making=True):
         builds = make(predictor)
-    alone = not builds.baseline
-    if alone and not limit.is_measured(batch_size):
-        time.sleep(REST)
-        limit.measure(batch_size)
+    ceilings = None
+    if not builds.baseline:
+        try:
+            ceilings = limit(precision_of(builds.current[0], data.x.dtype))
+        except ValueError as error:
+            pytest.fail(f"{predictor}: {error}", pytrace=False)
     yield Case(name, data, batch_size, builds)
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if (stats := getattr(benchmark, "stats", None)) and not benchmark.has_error:
@@ -160,10 +172,13 @@ def case(
         for earlier in run.earlier(info):
             run.cases.remove(earlier)
         run.cases.append(info)
-        if alone:
-            time.sleep(REST)
-            limit.measure(batch_size)
-            limit.reached(batch_size, min(stats["data"]))
+        if ceilings:
+            info["precision"] = ceilings.roofline.precision
+            in_doubt = getattr(getattr(builds.current[0], "__self__", None), "in_doubt", None)
+            if in_doubt is not None:
+                info["in_doubt"] = in_doubt
+            rest()
+            ceilings.measure(CEILINGS_PART * sum(stats["data"]))
 
 
 @pytest.fixture
@@ -171,7 +186,7 @@ def warm_up(case: Case) -> Callable[[], float]:
     """Return what warms a case up and returns the seconds of a call, of both versions together."""
 
     def warm_up() -> float:
-        time.sleep(REST)
+        rest()
         return case.warm_up()
 
     return warm_up
@@ -190,3 +205,13 @@ def say(case: Case, capsys: pytest.CaptureFixture[str]) -> Generator[Callable[[s
 
     yield lambda text: write(f"{save}{clear}{cut} {case.name}: {text}{wrap}{restore}")
     write(clear)
+
+
+def rest() -> None:
+    """Wait until the process uses no core: OpenBLAS's threads spin for 0.11 s after a call."""
+    end = time.perf_counter() + REST
+    while time.perf_counter() < end:
+        used = time.process_time()
+        time.sleep(NAP)
+        if time.process_time() - used < NAP / 10:
+            return

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
+from benchmarks.files import check_writable, write
+
 # Okabe and Ito's colours, told apart by the colour-blind ("Color Universal Design", 2008), less
-# the yellow, too pale for lines. Seven colours, eight markers: 56 predictors before a pair recurs.
+# the yellow, too pale for lines. Seven colours, 13 markers: 91 predictors before a pair recurs.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = "osD^vP*X"
-# Runs of a predictor: solid, dashed, dotted, dash-dotted, short dashes.
-LINE_STYLES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (2.5, 2.5)))
+MARKERS = "osD^vP*X<>phd"
+# Runs of a predictor: solid, dashed, dotted, dash-dotted, short dashes; each second with hollow
+# markers, also in the second round, where they are those that had full ones in the first.
+DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (1, 1)), (0, (6, 2, 1, 2)), (0, (2.5, 2.5)))
+LINE_STYLES: tuple[dict[str, Any], ...] = tuple(
+    {"linestyle": dashes} | ({"markerfacecolor": "white"} if i % 2 else {})
+    for i, dashes in enumerate(2 * DASHES)
+)
+AXES_WIDTH = 5.9  # inches that a legend leaves, with the label at the left
+BETWEEN_SIZES = 4.5  # inches of these, from the least batch size to the largest
+CHARACTER = 0.08  # inches, about, of a tick's label
 
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -30,6 +40,7 @@ STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "grid.alpha": 0.3,
     "legend.frameon": False,
+    "legend.handlelength": 3,  # a dash-dotted line shows what it is
     "lines.markersize": 5,
     "text.parse_math": False,  # labels are names, and a name may have a $
     "svg.hashsalt": "linpredict",  # the same file from the same runs
@@ -68,28 +79,82 @@ def budget_style(budget: float) -> dict[str, Any]:
     return {"color": "black", "linestyle": ":", "label": f"latency budget, {show(budget)}"}
 
 
+def sizes_apart(sizes: Iterable[int]) -> list[int]:
+    """Return the batch sizes that have room for a label on a log axis, powers of two first."""
+    sizes = {*sizes}
+    decades_per_inch = math.log10(max(sizes) / min(sizes)) / BETWEEN_SIZES
+    apart: list[int] = []
+    for size in sorted(sizes, key=lambda size: (-(size & -size), size)):
+        if all(
+            abs(math.log10(size / other))
+            >= CHARACTER * (1 + len(f"{size}{other}") / 2) * decades_per_inch
+            for other in apart
+        ):
+            apart.append(size)
+    return sorted(apart)
+
+
+def make_room(figure: Figure) -> None:
+    """Enlarge a figure of panels so that their legends leave the axes room."""
+    legends = [legend for axes in figure.axes if (legend := axes.get_legend())]
+    boxes = [legend.get_window_extent() for legend in legends]
+    width, height = (
+        max(getattr(box, side) for box in boxes) / figure.dpi for side in ("width", "height")
+    )
+    figure.set_size_inches(
+        max(figure.get_figwidth(), AXES_WIDTH + width),
+        max(figure.get_figheight(), len(legends) * (height + 1)),
+    )
+
+
+def check_folder(folder: Path, names: Iterable[str], extension: str) -> None:
+    """Make the folder for figures, and refuse early what `save` would refuse."""
+    with saying(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        with saying(path := folder / f"{name}.{extension}"):
+            check_writable(path)
+
+
 def save(figures: dict[str, Figure], folder: Path, extension: str) -> None:
-    """Write all figures, or none: where one cannot be written, the earlier ones stay."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".plot-") as temporary, rc_context(STYLE):
-        new, earlier = Path(temporary, "new"), Path(temporary, "earlier")
-        new.mkdir()
-        earlier.mkdir()
-        names = [f"{name}.{extension}" for name in figures]
-        for name, figure in zip(names, figures.values(), strict=True):
-            figure.savefig(new / name, format=extension, dpi=150)
-        for name in names:
-            if (folder / name).exists():
-                shutil.copy2(folder / name, earlier / name)
-        replaced = []
-        try:
-            for name in names:
-                replaced.append(name)
-                os.replace(new / name, folder / name)
-        except BaseException:
-            for name in replaced[:-1]:
-                if (earlier / name).exists():
-                    os.replace(earlier / name, folder / name)
-                else:
-                    (folder / name).unlink()
-            raise
+    """Write all figures, or none: where one cannot be written, the earlier ones stay.
+
+    Raises
+    ------
+    OSError
+        If one cannot be written; it says in a sentence which, and why.
+    """
+    content = {}
+    for name, figure in figures.items():
+        figure.savefig(drawn := io.BytesIO(), format=extension, dpi=150)
+        content[folder / f"{name}.{extension}"] = drawn.getvalue()
+    check_folder(folder, figures, extension)
+    earlier: dict[Path, bytes] = {}
+    for path in filter(Path.is_file, content):
+        with saying(path):
+            earlier[path] = path.read_bytes()
+    written: list[Path] = []
+    try:
+        for path in content:
+            with saying(path):
+                write(path, content[path])
+            written.append(path)
+    except BaseException:
+        for path in reversed(written):  # each then has the room that it had
+            if path in earlier:
+                write(path, earlier[path])
+            elif path.is_file():
+                Path(os.path.realpath(path)).unlink()
+        raise
+
+
+@contextmanager
+def saying(path: Path) -> Iterator[None]:
+    """Have an error say what cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if isinstance(error, FileExistsError):
+            reason = "it is no folder"
+        raise OSError(f"{path}: cannot be written: {reason}") from error

@@ -1,4 +1,4 @@
-"""The least possible latency on this machine, from ceilings measured in the session."""
+"""The two ceilings of this machine: how fast all usable cores read, and how fast they compute."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.labels import Predict
+from benchmarks.roofline import ITEMSIZE, Roofline
 from benchmarks.timing import timed
 from linpredict.compiler import CompilerError, NoCompilerError, library
 from linpredict.machine import usable_cores
@@ -21,85 +24,70 @@ from linpredict.machine import usable_cores
 Array = NDArray[Any]
 
 LINE = 64  # bytes, as in ceilings.c
+IN_PLACE = 2**20  # bytes: so many weights are read where they are, fewer beside them
 AT_ONCE = 0.01  # seconds of a measurement in C: starting its threads takes less than 1 % of it
-GEMM_SIZE = 3072  # 2048 reached 95 % of the rate of 4096 on 2 cores, this 99 % in half the time
+GEMM_SIZE = 2048  # reached 98 to 100 % of the rate of 3072 on 2 cores of a Zen 4
 
 
 class Limit:
     """The least seconds in which batches can be labelled by all usable cores.
 
-    The larger of the time to read weights and batch once, at the best rate of reading as many
-    bytes, and the time of the multiplications and additions, at the best rate in registers (the
-    roofline model of Williams, Waterman and Patterson, Communications of the ACM 52, 2009). Both
-    rates move with what else a shared machine does, so they are measured next to each case, and
-    the best of the session counts. What the fastest call of a case took is possible, too: no limit
-    is above it, nor above that of a larger batch.
+    Reading is reading as many bytes as the weights have, again and again: a batch on top of them
+    is not read faster. Computing is multiplying and adding in registers. Both move with what else
+    a shared machine does, so they are measured next to each case, and the best of the session
+    counts, whatever a case reaches.
 
-    Without a compiler the rates are those of NumPy's: reading by the inner product of values with
-    themselves, its fastest read of those tried, and a large matrix product. Other libraries may
-    exceed them, so `name` does not call them a limit.
+    Without a compiler the rates are those of NumPy's: the inner product of values with themselves,
+    its fastest read of those tried, and a large matrix product. Other libraries may exceed them.
 
     Parameters
     ----------
-    coef : ndarray of shape (n_classes, n_features)
-        Weights.
-    x : ndarray of shape (n_samples, n_features), contiguous
-        Examples, of the same dtype.
+    coef : ndarray of shape (n_classes, n_features), contiguous
+        Weights, of the dtype of the examples.
+    precision : dtype
+        In which a predictor reads its weights and computes: float32 or float64.
 
     Attributes
     ----------
-    name : str
-        ``"limit"`` or ``"NumPy's best"``.
+    roofline : Roofline
+        By all that was measured until now.
     """
 
-    def __init__(self, coef: Array, x: Array) -> None:
-        self._n_classes: int
-        self._n_features: int
-        self._n_classes, self._n_features = coef.shape
-        self._x = x.reshape(-1)
-        self._reading: dict[int, float] = {}  # by batch size, the least seconds
-        self._fastest: dict[int, float] = {}
-        self._rate = 0.0  # multiplications and additions per second
+    def __init__(self, coef: Array, precision: np.dtype[Any]) -> None:
+        self._precision = precision
         self._in_c: InC | None = None
         with suppress(CompilerError, NoCompilerError):
-            self._in_c = InC(x.dtype)
-        self.name = "limit" if self._in_c else "NumPy's best"
-
-    def measure(self, batch_size: int) -> None:
-        """Measure the ceilings for a batch size, in 0.1 s or the time of one large product."""
-        n_values = (self._n_classes + batch_size) * self._n_features
-        values = self._x[:n_values]
-        # float32 values were read 25 % faster as half as many of float64.
-        values = values.view(np.float64) if values.nbytes % 8 == 0 else values
-        scale = n_values / len(self._x) if n_values > len(self._x) else 1
-        reading = [least_seconds(lambda: values.dot(values), for_seconds=0.02)]
-        if self._in_c:
-            reading += [self._in_c.seconds_to_read(values) for _ in range(5)]
-            self._rate = max(self._rate, *(self._in_c.multiply_add_rate() for _ in range(3)))
-        elif not self._rate or self._seconds_to_compute(batch_size) > scale * min(reading):
-            self._rate = max(self._rate, gemm_rate(self._x.dtype))
-        self._reading[batch_size] = min(
-            self._reading.get(batch_size, math.inf), scale * min(reading)
+            self._in_c = InC(precision)
+        self._memory = whole_lines(coef, coef.size * precision.itemsize)
+        name = "limit" if self._in_c else "NumPy's best"
+        n_classes, n_features = coef.shape
+        self.roofline = Roofline(
+            n_classes, n_features, coef.dtype.name, precision.name, name, bandwidth=0, flop_rate=0
         )
 
-    def is_measured(self, batch_size: int) -> bool:
-        """Tell whether the ceilings for a batch size were measured."""
-        return batch_size in self._reading
+    def measure(self, for_seconds: float = 0.0) -> None:
+        """Measure both ceilings in turns for so long, and once at least.
 
-    def reached(self, batch_size: int, seconds: float) -> None:
-        """Take into account what a call took."""
-        self._fastest[batch_size] = min(self._fastest.get(batch_size, math.inf), seconds)
+        Threads of BLAS that still spin would halve them.
+        """
+        end = time.perf_counter() + for_seconds
+        while True:
+            self.roofline = replace(
+                self.roofline,
+                bandwidth=max(self.roofline.bandwidth, self._bandwidth()),
+                flop_rate=max(self.roofline.flop_rate, self._flop_rate()),
+            )
+            if time.perf_counter() >= end:
+                return
 
-    def seconds(self, batch_size: int) -> float:
-        """Return the least seconds to label a batch, by all that was measured until now."""
-        bounds = [max(self._reading[batch_size], self._seconds_to_compute(batch_size))]
+    def _bandwidth(self) -> float:
         if self._in_c:
-            bounds += [t for size, t in self._fastest.items() if size >= batch_size]
-        return min(bounds)
+            return self._memory.nbytes / self._in_c.seconds_to_read(self._memory)
+        values = self._memory.view(np.float64)  # read 25 % faster than twice as many of float32
+        return values.nbytes / least_seconds(lambda: values.dot(values), AT_ONCE)
 
-    def _seconds_to_compute(self, batch_size: int) -> float:
-        n_operations: int = 2 * self._n_classes * batch_size * self._n_features
-        return n_operations / self._rate
+    def _flop_rate(self) -> float:
+        return self._in_c.multiply_add_rate() if self._in_c else gemm_rate(self._precision)
 
 
 class InC:
@@ -135,8 +123,8 @@ class InC:
         return self._operations * self._iterations * self._cores / seconds
 
     def seconds_to_read(self, values: Array) -> float:
-        """Return the seconds to read contiguous values once, each core an equal part of them."""
-        n_lines = max(1, values.nbytes // LINE // self._cores)
+        """Return the seconds to read contiguous values once, each core as many whole lines."""
+        n_lines = values.nbytes // LINE // self._cores
         start = values.ctypes.data
 
         def read(repeats: int) -> float:
@@ -152,6 +140,45 @@ class InC:
         return timed(lambda: list(self._threads.map(work, range(self._cores))))[0]
 
 
+def precision_of(predict: Predict, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype in which a predictor reads its weights and computes.
+
+    It is what its attribute `precision` says, or that of the object whose method it is; else the
+    workload's `dtype`.
+
+    Raises
+    ------
+    ValueError
+        If it is neither float32 nor float64.
+    """
+    stated = getattr(getattr(predict, "__self__", predict), "precision", None)
+    if stated is None:
+        return dtype
+    with suppress(TypeError, ValueError):
+        precision: np.dtype[Any] = np.dtype(stated)
+        if precision.name in ITEMSIZE:
+            return precision
+    raise ValueError(
+        f"its attribute precision is {stated!r}: expected {' or '.join(ITEMSIZE)}, in which it "
+        "reads its weights and computes"
+    )
+
+
+def whole_lines(coef: Array, nbytes: int) -> Array:
+    """Return about as many bytes that begin at a line of the caches, one for each core at least.
+
+    They are the weights' own where these are many, and else others: what begins within a line would
+    be read line by line twice.
+    """
+    at_once = LINE * usable_cores()
+    memory = coef.reshape(-1).view(np.uint8)
+    if min(nbytes, memory.nbytes) < IN_PLACE:
+        nbytes = -(-nbytes // at_once) * at_once
+        memory = np.ones(nbytes + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + min(nbytes, memory.nbytes - start) // at_once * at_once]
+
+
 def enough(seconds: Callable[[int], float], n: int) -> tuple[int, float]:
     """Double `n` until so many repeats take long enough; return it, and their seconds."""
     while (taken := seconds(n)) < AT_ONCE:
@@ -162,7 +189,7 @@ def enough(seconds: Callable[[int], float], n: int) -> tuple[int, float]:
 def gemm_rate(dtype: np.dtype[Any]) -> float:
     """Return the multiplications and additions per second of a large square matrix product."""
     a = np.ones((GEMM_SIZE, GEMM_SIZE), dtype)
-    return 2.0 * GEMM_SIZE**3 / least_seconds(lambda: a @ a, for_seconds=1)
+    return 2.0 * GEMM_SIZE**3 / least_seconds(lambda: a @ a, AT_ONCE)
 
 
 def least_seconds(work: Callable[[], object], for_seconds: float) -> float:

@@ -1,11 +1,13 @@
 """Prove ``load.py`` by MLPerf's load generator: the same load, simulated and sent.
 
 ``pip install -e '.[mlperf]' && python -m benchmarks.mlperf --latency-budget 20ms`` finds the
-greatest rate of `linpredict.LinearPredictor` at 64 classes × 262,144 features as ``load.py`` does.
-Then it sends 30 %, 60 % and 85 % of that rate to the predictor in this process: LoadGen's scenario
-"Server" (Reddi et al., "MLPerf Inference Benchmark", ISCA 2020), and one thread that takes all that
-wait, at most the largest batch. The rounds that the simulation draws from are measured just before
-each. A request's example is the next row of those that lie in memory, as in ``pytest benchmarks/``.
+greatest rate of `linpredict.LinearPredictor` at 64 classes × 262,144 features (``--features``) as
+``load.py`` does. Then it sends 30 %, 60 % and 85 % of that rate to the predictor in this process:
+LoadGen's scenario "Server" (Reddi et al., "MLPerf Inference Benchmark", ISCA 2020), and one thread
+that takes all that wait, at most the largest batch. The rounds that the simulation draws from are
+measured just before each. A request's example is the next row of those that lie in memory, as in
+``pytest benchmarks/``.
+With ``--wait 5ms`` it waits for a batch to fill until its oldest request has waited so long.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ import re
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 try:
@@ -30,10 +33,10 @@ except ModuleNotFoundError as error:
     sys.exit(2)
 
 from benchmarks import scripts
-from benchmarks.arguments import duration
+from benchmarks.arguments import duration, positive, waits
 from benchmarks.figures import show
 from benchmarks.labels import Predict
-from benchmarks.load import REQUESTS, SETTLE, Server, greatest_rates, smallest_enough
+from benchmarks.load import REQUESTS, Server, greatest_rates, smallest_enough
 from benchmarks.timing import timed
 from benchmarks.workload import Workload
 from linpredict import LinearPredictor
@@ -68,16 +71,24 @@ def measured(call: Callable[[int], object]) -> Server:
 
 
 def sent(
-    call: Callable[[int], object], rate: float, largest: int, budget: float, seconds: float
+    call: Callable[[int], object],
+    rate: float,
+    largest: int,
+    budget: float,
+    seconds: float,
+    wait: float = 0.0,
 ) -> tuple[float, float]:
     """Send requests at random for so many seconds; return their p50 and p99 response times."""
-    waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[tuple[int | None, float]] = queue.SimpleQueue()
 
     def serve() -> None:
         while True:
-            batch = [waiting.get()]
-            while len(batch) < largest and not waiting.empty():
-                batch.append(waiting.get())
+            request, arrived = waiting.get()
+            batch = [request]
+            with suppress(queue.Empty):
+                while len(batch) < largest and batch[-1] is not None:
+                    left = max(0.0, arrived + wait - time.perf_counter())
+                    batch.append(waiting.get(timeout=left)[0])
             requests = [request for request in batch if request is not None]
             if requests:
                 call(len(requests))
@@ -88,7 +99,7 @@ def sent(
 
     def issue(samples: list[Any]) -> None:
         for sample in samples:
-            waiting.put(sample.id)
+            waiting.put((sample.id, time.perf_counter()))
 
     settings = loadgen.TestSettings()
     settings.scenario = loadgen.TestScenario.Server
@@ -113,7 +124,7 @@ def sent(
     finally:
         loadgen.DestroyQSL(qsl)
         loadgen.DestroySUT(sut)
-        waiting.put(None)
+        waiting.put((None, 0.0))
         server.join()
     p50, p99 = re.findall(r"^(?:50|99)\.00 percentile latency \(ns\) *: (\d+)", summary, re.M)
     return int(p50) / 1e9, int(p99) / 1e9
@@ -127,24 +138,31 @@ def main(arguments: list[str] | None = None) -> int:
         "--seconds", type=duration, default=20.0, metavar="TIME",
         help="of each rate (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--wait", type=waits, default=(0.0,), metavar="TIMES",
+        help="that the server may wait to fill a batch, the best of which is taken: 0,1ms,5ms",
+    )  # fmt: skip
+    parser.add_argument(
+        "--features", type=positive, default=Workload.n_features, help="default: %(default)s"
+    )
     options = parser.parse_args(arguments)
-    workload = Workload()
+    workload = Workload(n_features=options.features)
     call = rotating(LinearPredictor(workload.weights()).predict, workload.examples())
-    rates = greatest_rates(measured(call), options.latency_budget)
-    most = rates[largest := smallest_enough(rates)]
+    rates = greatest_rates(measured(call), options.latency_budget, options.wait)
+    policy = smallest_enough(rates)
+    most, (largest, wait) = rates[policy], policy
     if not most:
         print(f"not even single requests stay within {show(options.latency_budget)}")
         return 0
-    print(f"{most:,.0f} requests/s in batches of up to {largest}", flush=True)
+    print(f"{most:,.0f} requests/s {policy}", flush=True)
     for part in PARTS:
         rate = part * most
-        simulated = measured(call).responses(rate, largest, REQUESTS)[int(SETTLE * REQUESTS) :]
-        p50, p99 = sent(call, rate, largest, options.latency_budget, options.seconds)
-        foretold = np.percentile(simulated, [50, 99])
+        simulated = measured(call).serve(rate, largest, REQUESTS, wait=wait)
+        p50, p99 = sent(call, rate, largest, options.latency_budget, options.seconds, wait)
         print(
             f"{part:.0%}, {rate:,.0f} requests/s: p50 {1e3 * p50:.1f} ms, simulated "
-            f"{1e3 * foretold[0]:.1f} ms; p99 {1e3 * p99:.1f} ms, simulated "
-            f"{1e3 * foretold[1]:.1f} ms",
+            f"{1e3 * simulated.p(50):.1f} ms; p99 {1e3 * p99:.1f} ms, simulated "
+            f"{1e3 * simulated.p(99):.1f} ms",
             flush=True,
         )
     return 0

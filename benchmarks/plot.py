@@ -7,42 +7,47 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
-import textwrap
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
+
+from benchmarks import scripts  # first: it says what matplotlib may read
+
+# isort: split
+from matplotlib import style as styling
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
-
-from benchmarks import scripts
-from benchmarks.arguments import duration
+from benchmarks.arguments import duration, folder
 from benchmarks.figures import (
     LINE_STYLES,
     STYLE,
     budget_style,
+    check_folder,
+    make_room,
     new_axes,
     save,
     show,
+    sizes_apart,
     styles,
     value_ticks,
 )
+from benchmarks.lettering import families, fitted
+from benchmarks.limit_lines import LimitLine, draw_knee, draw_limits, limits
 from benchmarks.runs import Line, Run, read_runs
+from benchmarks.words import of_runs
 
 LATENCY = "latency (seconds before first prediction)"
 THROUGHPUT = "throughput (predictions/second)"
-LIMIT_DASHES = ((0, (4, 2)), (0, (10, 3)), (0, (2, 4)), (0, (10, 3, 2, 3)))  # one for each machine
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,6 @@ class Curve:
     label: str
     run: str
     style: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class LimitCurve:
-    """The least possible latency of a workload on a machine, in seconds by batch size."""
-
-    label: str
-    seconds: dict[int, float]
 
 
 def curves(runs: list[Run]) -> list[Curve]:
@@ -82,73 +79,74 @@ def curves(runs: list[Run]) -> list[Curve]:
             label = line.predictor + (" @ " if len(runs) > 1 else ", ") * bool(name) + name
             style = predictors.get(line.predictor) or next(colors_and_markers)
             predictors[line.predictor] = style
-            if name not in line_styles:
-                repeats, i = divmod(len(line_styles), len(LINE_STYLES))
-                hollow = {"markerfacecolor": "white"} if repeats % 2 else {}
-                line_styles[name] = {"linestyle": LINE_STYLES[i], **hollow}
+            line_styles.setdefault(name, LINE_STYLES[len(line_styles) % len(LINE_STYLES)])
             drawn.append(Curve(line, label, name, style | line_styles[name]))
     return drawn
 
 
-def limits(runs: list[Run]) -> list[LimitCurve]:
-    """Return the least possible latencies of each workload on each machine."""
-    workloads = {line.workload for run in runs for line in run.lines}
-    machines = {run.machine[:2] for run in runs}
-    limits: dict[str, dict[int, float]] = {}
-    for run in runs:
-        for line in run.lines:
-            for case in line.cases:
-                if not case.limit:
-                    continue
-                parts = (
-                    f"{case.limit_name}: reading memory or arithmetic",
-                    line.workload if len(workloads) > 1 else "",
-                    run.machine[0] if len(machines) > 1 else "",
-                )
-                of_label = limits.setdefault(", ".join(filter(None, parts)), {})
-                size = case.batch_size
-                of_label[size] = min(case.limit, of_label.get(size, math.inf))
-    return [LimitCurve(label, dict(sorted(seconds.items()))) for label, seconds in limits.items()]
+def newest(runs: list[Run]) -> list[Run]:
+    """Return the newest runs, as many as there are line styles, in the order given."""
+    chosen: set[Path] = set()
+    n_styles = 0
+    for run in sorted(runs, key=lambda run: run.order, reverse=True):
+        n_styles += len({(line.workload, line.baseline) for line in run.lines})
+        if n_styles > len(LINE_STYLES) and chosen:
+            break
+        chosen.add(run.path)
+    return [run for run in runs if run.path in chosen]
 
 
 def run_names(runs: list[Run]) -> dict[Path, str]:
-    """Name each run by its commit and by what differs between the machines, else by its file."""
-    differs = [len(set(values)) > 1 for values in zip(*(run.machine for run in runs), strict=True)]
-    names = {
-        run.path: ", ".join(
-            [
-                run.commit,
-                *(part for part, d in zip(run.machine, differs, strict=True) if d and part),
-            ]
-        )
-        for run in runs
-    }
-    count = Counter(names.values())
-    return {
-        path: name if count[name] == 1 else f"{name} ({path.stem})" for path, name in names.items()
-    }
+    """Name each run by its commit and by what differs, in as few words as tell them apart.
+
+    Machines of hosted CI have a new name for each run: it is used for runs that are alike without.
+    """
+    differing = [
+        i
+        for i, values in enumerate(zip(*(run.machine for run in runs), strict=True))
+        if i and len(set(values)) > 1
+    ]
+    return told_apart(
+        runs,
+        lambda run: ", ".join([run.commit, *filter(None, (run.machine[i] for i in differing))]),
+    )
 
 
-def limit_styles() -> Iterator[dict[str, Any]]:
-    """Yield how each machine's limit is drawn."""
-    for dashes in cycle(LIMIT_DASHES):
-        yield {"color": "black", "linestyle": dashes, "linewidth": 1}
+def told_apart(runs: list[Run], name: Callable[[Run], str]) -> dict[Path, str]:
+    """Name each run; those that would be alike also by their machine's name, or by their file."""
+    alike: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        alike[name(run)].append(run)
+    names: dict[Path, str] = {}
+    for text, its in alike.items():
+        if len({run.machine[0] for run in its}) == len(its) > 1:
+            names |= {run.path: f"{text}, {run.machine[0]}" for run in its}
+            continue
+        parts = {run.path: run.path.with_suffix("").parts for run in its}
+        n_parts = 1
+        while len({part[-n_parts:] for part in parts.values()}) < len(its):
+            n_parts += 1
+        for path, part in parts.items():
+            names[path] = text if len(its) == 1 else f"{text} ({'/'.join(part[-n_parts:])})"
+    return names
 
 
-def draw_latency(curves: list[Curve], limits: list[LimitCurve], budget: float | None) -> Figure:
+def draw_latency(curves: list[Curve], limits: list[LimitLine], budget: float | None) -> Figure:
     """Draw latency against batch size."""
     axes = new_axes("Latency as Batch Size Changes", "batch size", LATENCY)
     draw_against_batch_size(axes, curves, limits, budget, lambda batch_size, latency: latency)
+    draw_knee(axes, limits, height=0.97)
     value_ticks(axes.yaxis, "s")
     return finished(axes, curves)
 
 
-def draw_throughput(curves: list[Curve], limits: list[LimitCurve], budget: float | None) -> Figure:
+def draw_throughput(curves: list[Curve], limits: list[LimitLine], budget: float | None) -> Figure:
     """Draw throughput against batch size."""
     axes = new_axes("Throughput as Batch Size Changes", "batch size", THROUGHPUT)
     draw_against_batch_size(
         axes, curves, limits, budget, lambda batch_size, latency: batch_size / latency
     )
+    draw_knee(axes, limits, height=0.03)
     value_ticks(axes.yaxis)
     return finished(axes, curves)
 
@@ -156,9 +154,9 @@ def draw_throughput(curves: list[Curve], limits: list[LimitCurve], budget: float
 def draw_against_batch_size(
     axes: Axes,
     curves: list[Curve],
-    limits: list[LimitCurve],
+    limits: list[LimitLine],
     budget: float | None,
-    value: Callable[[int, float], float],
+    value: Callable[[float, float], float],
 ) -> None:
     """Draw the median of each batch size as a line, and its quartiles as a band."""
     for curve in curves:
@@ -170,30 +168,38 @@ def draw_against_batch_size(
         )
         axes.plot(sizes, median, **curve.style)
         axes.fill_between(sizes, q1, q3, color=curve.style["color"], alpha=0.2, linewidth=0)
-    for limit, style in zip(limits, limit_styles(), strict=False):
-        values = [value(size, seconds) for size, seconds in limit.seconds.items()]
-        marker = "_" if len(values) == 1 else None  # a line needs two points
-        axes.plot([*limit.seconds], values, label=limit.label, marker=marker, **style)
+    draw_limits(axes, limits, lambda size, seconds: (size, value(size, seconds)))
     sizes = sorted({case.batch_size for curve in curves for case in curve.line.cases})
-    if budget:
-        axes.autoscale(False)  # in the plot of throughput the budget is a steep line
-        axes.plot(sizes, [value(size, budget) for size in sizes], **budget_style(budget))
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(FixedLocator(sizes[:: -(-len(sizes) // 16)]))
+    if budget:
+        draw_budget(axes, sizes, [value(size, budget) for size in sizes], budget)
+    axes.xaxis.set_major_locator(FixedLocator(sizes_apart(sizes)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
 
 
-def draw_tradeoff(curves: list[Curve], limits: list[LimitCurve], budget: float | None) -> Figure:
+def draw_budget(axes: Axes, sizes: list[int], values: list[float], budget: float) -> None:
+    """Draw a budget where it is in sight, and do not move the axes; a level one always.
+
+    In the plot of throughput it is a steep line.
+    """
+    if len({*values}) == 1:
+        axes.axhline(values[0], **budget_style(budget))
+        return
+    xlim, (low, high) = axes.get_xlim(), axes.get_ylim()
+    if values[0] < high and low < values[-1]:
+        axes.plot(sizes, values, **budget_style(budget))
+        axes.set(xlim=xlim, ylim=(low, high))
+
+
+def draw_tradeoff(curves: list[Curve], limits: list[LimitLine], budget: float | None) -> Figure:
     """Draw throughput against latency, with the batch sizes at the points."""
     axes = new_axes("Throughput against Latency", LATENCY, THROUGHPUT)
     for curve in curves:
         cases = curve.line.cases
         latency = [case.median for case in cases]
         axes.plot(latency, [case.throughput for case in cases], **curve.style)
-    for limit, style in zip(limits, limit_styles(), strict=False):
-        throughput = [size / seconds for size, seconds in limit.seconds.items()]
-        axes.plot([*limit.seconds.values()], throughput, label=limit.label, **style)
+    draw_limits(axes, limits, lambda size, seconds: (seconds, size / seconds))
     if budget:
         axes.axvline(budget, **budget_style(budget))
     value_ticks(axes.xaxis, "s")
@@ -234,42 +240,75 @@ def write_batch_sizes(axes: Axes, curves: list[Curve]) -> None:
 
 
 def draw_history(runs: list[Run]) -> Figure | None:
-    """Draw throughput over the runs, a panel for each predictor that two runs or more have."""
-    runs = sorted(runs, key=lambda run: run.time)
-    names = run_names(runs)
-    lines = [line for run in runs for line in run.lines if not line.baseline]
-    count = Counter((line.predictor, line.workload) for line in lines)
-    keys = sorted(key for key, n_runs in count.items() if n_runs > 1)
-    if not keys:
+    """Draw throughput over the runs, a panel for each predictor that two runs or more have.
+
+    Lines join runs of one machine only, that is, of the same CPU and as many cores.
+    """
+    runs = sorted(runs, key=lambda run: run.order)
+    machines = list(dict.fromkeys(run.hardware for run in runs))
+    histories: dict[tuple[str, str], list[tuple[int, Line]]] = defaultdict(list)
+    for position, run in enumerate(runs):
+        for line in run.lines:
+            if not line.baseline:
+                histories[line.predictor, line.workload].append((position, line))
+    histories = {key: its for key, its in sorted(histories.items()) if len(its) > 1}
+    if not histories:
         return None
-    figure = Figure(figsize=(9, 1 + 3.5 * len(keys)), layout="constrained")
-    panels = figure.subplots(len(keys), sharex=True, squeeze=False)[:, 0]
-    for axes, (predictor, workload) in zip(panels, keys, strict=True):
-        history: dict[int, list[tuple[int, float]]] = {}
-        for position, run in enumerate(runs):
-            for line in run.lines:
-                if (line.predictor, line.workload, line.baseline) == (predictor, workload, ""):
-                    for case in line.cases:
-                        history.setdefault(case.batch_size, []).append((position, case.throughput))
-        for (batch_size, points), style in zip(
-            sorted(history.items(), reverse=True), styles(), strict=False
-        ):
-            axes.plot(*zip(*points, strict=True), label=f"{batch_size}", **style)
+    figure = Figure(
+        figsize=(min(16, max(9, 2.5 + 0.17 * len(runs))), 1 + 3.5 * len(histories)),
+        layout="constrained",
+    )
+    panels = figure.subplots(len(histories), sharex=True, squeeze=False)[:, 0]
+    for axes, ((predictor, workload), lines) in zip(panels, histories.items(), strict=True):
+        sizes = sizes_apart({case.batch_size for _, line in lines for case in line.cases})
+        for batch_size, style in zip(reversed(sizes), styles(), strict=False):
+            for machine, of_machine in zip(machines, cycle(LINE_STYLES), strict=False):
+                points = [
+                    (position, case.throughput)
+                    for position, line in lines
+                    for case in line.cases
+                    if case.batch_size == batch_size and runs[position].hardware == machine
+                ]
+                if points:
+                    axes.plot(*zip(*points, strict=True), **style | of_machine)
+            axes.plot([], [], label=f"{batch_size}", **style)
         axes.set(
-            title=f"Throughput over Runs: {predictor}\n{workload}",
+            title=f"Throughput over Runs: {fitted(predictor, 60)}\n{fitted(workload, 80)}",
             ylabel=THROUGHPUT,
             yscale="log",
         )
         value_ticks(axes.yaxis)
-        axes.legend(title="batch size", loc="center left", bbox_to_anchor=(1, 0.5))
-    panels[-1].set_xticks(
-        range(len(runs)),
-        [textwrap.fill(names[run.path], 34) for run in runs],
-        rotation=30,
-        ha="right",
-    )
-    panels[-1].set_xlabel("run, by time")
+        if len(machines) > 1:
+            for machine, of_machine in zip(machines, cycle(LINE_STYLES), strict=False):
+                axes.plot([], [], color="0.4", marker="o", label=fitted(machine, 24), **of_machine)
+        axes.legend(
+            title="batch size", alignment="left", loc="center left", bbox_to_anchor=(1, 0.5)
+        )
+    every = -(-len(runs) // 80)
+    panels[-1].set_xticks(range(len(runs))[::every], history_names(runs)[::every])
+    panels[-1].tick_params(axis="x", rotation=90 if len(runs) > 12 else 30)
+    panels[-1].set_xlabel("run, by the time of its commit")
+    make_room(figure)
     return figure
+
+
+def history_names(runs: list[Run]) -> list[str]:
+    """Name each run by its commit, and by what changed since the run before beside the machine."""
+    changed = {
+        run.path: ", ".join(
+            [
+                run.commit,
+                *(
+                    part
+                    for part, previous in zip(run.machine[3:], before.machine[3:], strict=True)
+                    if part and part != previous
+                ),
+            ]
+        )
+        for before, run in zip([runs[0], *runs], runs, strict=False)
+    }
+    names = told_apart(runs, lambda run: changed[run.path])
+    return [fitted(names[run.path], 34) for run in runs]
 
 
 def finished(axes: Axes, curves: list[Curve]) -> Figure:
@@ -278,26 +317,28 @@ def finished(axes: Axes, curves: list[Curve]) -> Figure:
     runs = {curve.run: curve.style for curve in reversed(curves) if curve.run or len(curves) > 1}
     handles: list[Any] = [
         # matplotlib leaves what starts with an underscore out of the legend.
-        Line2D([], [], label=" " * name.startswith("_") + name, **style | {"linestyle": "-"})
+        Line2D([], [], label=" " * name.startswith("_") + fitted(name, 34),
+               **style | {"linestyle": "-", "markerfacecolor": style["color"]})
         for name, style in reversed(predictors.items())
-    ]
+    ]  # fmt: skip
     if len(runs) > 1:
         handles += [
-            Line2D([], [], color="0.4", label=textwrap.fill(name or "current", 34),
-                   linestyle=style["linestyle"])
+            Line2D([], [], label=fitted(name or "current", 34),
+                   **style | {"color": "0.4", "marker": "o"})
             for name, style in reversed(runs.items())
         ]  # fmt: skip
     for line in axes.get_lines():
         if not str(line.get_label()).startswith("_"):  # limits, budget
-            line.set_label(textwrap.fill(str(line.get_label()), 38))
+            line.set_label(fitted(str(line.get_label()), 38))
             handles.append(line)
     workloads = {curve.line.workload for curve in curves}
-    title = textwrap.fill(workloads.pop(), 34) if len(workloads) == 1 else None
+    title = fitted(workloads.pop(), 34) if len(workloads) == 1 else None
     axes.legend(
         handles=handles, title=title, alignment="left", loc="upper left", bbox_to_anchor=(1, 1)
     )
     figure = axes.get_figure(root=True)
-    assert figure is not None
+    assert isinstance(figure, Figure)
+    make_room(figure)
     return figure
 
 
@@ -327,7 +368,7 @@ def main(arguments: list[str] | None = None) -> int:
         "runs", nargs="+", type=Path, metavar="RUN.json", help="saved by pytest benchmarks/"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("plots"), metavar="DIR", help="default: %(default)s"
+        "--out", type=folder, default=Path("plots"), metavar="DIR", help="default: %(default)s"
     )
     parser.add_argument("--format", choices=("png", "svg"), default="png")
     parser.add_argument(
@@ -342,23 +383,37 @@ def main(arguments: list[str] | None = None) -> int:
     if not runs:
         return status
 
-    drawn = curves(runs)
-    if options.latency_budget:
-        for curve in drawn:
-            print(f"{curve.label}: {within_budget(curve.line, options.latency_budget)}")
-    with rc_context(STYLE):
-        figures = {
-            "latency": draw_latency(drawn, limits(runs), options.latency_budget),
-            "throughput": draw_throughput(drawn, limits(runs), options.latency_budget),
-            "tradeoff": draw_tradeoff(drawn, limits(runs), options.latency_budget),
-        }
-        if history := draw_history(runs):
-            figures["history"] = history
+    names = ["latency", "throughput", "tradeoff"]
     try:
-        save(figures, options.out, options.format)
+        check_folder(options.out, names, options.format)
+        print("\n".join(of_runs(runs, run_names(runs))))
+        if options.latency_budget:
+            for curve in curves(runs):
+                print(f"{curve.label}: {within_budget(curve.line, options.latency_budget)}")
+        shown = newest(runs)
+        drawn, drawn_limits = curves(shown), limits(shown)
+        labels = [*run_names(runs).values(), *(run.hardware for run in runs)]
+        labels += [
+            text for run in runs for line in run.lines for text in (line.predictor, line.workload)
+        ]
+        with styling.context(["default", STYLE, {"font.family": families("".join(labels))}]):
+            figures = {
+                name: draw(drawn, drawn_limits, options.latency_budget)
+                for name, draw in zip(
+                    names, (draw_latency, draw_throughput, draw_tradeoff), strict=True
+                )
+            }
+            if history := draw_history(runs):
+                figures["history"] = history
+            save(figures, options.out, options.format)
     except OSError as error:
-        print(f"{options.out}: cannot be written: {error.strerror}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 2
+    if len(shown) < len(runs):
+        print(
+            f"{', '.join(names)} show the newest {len(shown)} of {len(runs)} runs, as more lines "
+            "could not be told apart"
+        )
     print(f"{', '.join(figures)} drawn in {options.out}")
     return status
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import statistics
 import sys
@@ -12,6 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from benchmarks.roofline import ITEMSIZE, Roofline
 
 
 class UnusableRunError(ValueError):
@@ -46,6 +49,8 @@ class Case:
         The latency of each round in seconds, where the file has them.
     judged : Judged, optional
         What the gate found.
+    roofline : Roofline, optional
+        The machine's ceilings, where the file has them.
     """
 
     batch_size: int
@@ -57,6 +62,7 @@ class Case:
     limit_name: str = "NumPy's best"
     rounds: tuple[float, ...] = ()
     judged: Judged | None = None
+    roofline: Roofline | None = None
 
     @property
     def throughput(self) -> float:
@@ -76,13 +82,40 @@ class Line:
 
 @dataclass(frozen=True)
 class Run:
-    """A saved run."""
+    """A saved run.
+
+    Parameters
+    ----------
+    path : Path
+        Its file.
+    commit : str
+        Short, with a ``+`` where there were changes.
+    time : datetime
+        Of the commit; where none is known, of the measurement.
+    machine : tuple of str
+        What it ran on, by `described`.
+    lines : tuple of Line
+        What was measured.
+    measured : datetime, optional
+        Of the measurement.
+    """
 
     path: Path
     commit: str
     time: datetime
-    machine: tuple[str, ...]  # its name, CPU, BLAS kernels, NumPy, kernel, environment variables
+    machine: tuple[str, ...]
     lines: tuple[Line, ...]
+    measured: datetime | None = None
+
+    @property
+    def order(self) -> tuple[datetime, datetime]:
+        """By commit; those of one commit as they were measured."""
+        return self.time, self.measured or self.time
+
+    @property
+    def hardware(self) -> str:
+        """What results depend on that no commit changes."""
+        return ", ".join(filter(None, self.machine[1:3]))
 
 
 def read_run(path: Path) -> Run:
@@ -131,6 +164,8 @@ def read_run(path: Path) -> Run:
         limit_name = str(info.get("latency_floor_name", Case.limit_name))
         rounds = durations(stats["data"], "data") if stats.get("data") else ()
         line[batch_size] = Case(batch_size, median, q1, q3, p95, limit, limit_name, rounds)
+        if "bandwidth" in info:
+            line[batch_size] = replace(line[batch_size], roofline=read_roofline(info, limit_name))
         if "gate" in info:  # both by the pairs: pytest-benchmark also timed what collects these
             judged = read_gate(field(info, "gate", dict))
             current, baseline = zip(*judged.pairs, strict=True)
@@ -143,41 +178,70 @@ def read_run(path: Path) -> Run:
     commit_info = field(content, "commit_info", dict)
     machine = field(content, "machine_info", dict)
     try:
-        time = datetime.fromisoformat(field(content, "datetime", str))
+        measured = moment(field(content, "datetime", str))
     except ValueError as error:
         raise UnusableRunError(f"has no valid 'datetime': {error}") from error
+    try:
+        time = moment(commit_info["time"])
+    except (KeyError, TypeError, ValueError):  # outside of a repository
+        time = measured
     return Run(
         path=path,
         commit=short(field(commit_info, "id", str)) + "+" * bool(commit_info.get("dirty")),
-        time=time if time.tzinfo else time.replace(tzinfo=UTC),
+        time=time,
         machine=described(machine),
         lines=tuple(
             Line(predictor, workload, tuple(cases[size] for size in sorted(cases)), baseline)
             for (predictor, workload, baseline), cases in lines.items()
         ),
+        measured=measured,
     )
 
 
+def moment(text: str) -> datetime:
+    """Read a time; one without a zone is taken for UTC."""
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
 def described(machine: dict[str, Any]) -> tuple[str, ...]:
-    """Say what a run ran on, as far as its file does."""
+    """Say what a run ran on, as far as its file does: the machine's name, its CPU, and the rest."""
 
     def part(name: str, key: str) -> str:
         section = machine.get(name)
         return str(section.get(key) or "") if isinstance(section, dict) else ""
 
+    def known(text: str, value: object) -> str:
+        return text.format(value) if value else ""
+
     environment = machine.get("environment")
     variables = environment.items() if isinstance(environment, dict) else ()
-    blas, numpy, kernel = (
-        part("blas", "architecture"), machine.get("numpy_version"), machine.get("kernel")
-    )  # fmt: skip
+    node, cores = str(machine.get("node", "unknown machine")), machine.get("usable_cores")
+    python = str(machine.get("python_implementation") or "Python").replace("CPython", "Python")
     return (
-        str(machine.get("node", "unknown machine")),
-        part("cpu", "brand_raw"),
-        f"BLAS for {blas}" if blas else "",
-        f"NumPy {numpy}" if numpy else "",
-        f"kernel {kernel}" if kernel else "",
+        node,
+        re.sub(r"\((R|TM)\)| CPU(?= @)| \d+-Core| Processor", "", part("cpu", "brand_raw")) or node,
+        known("{} core" if cores == 1 else "{} cores", cores),
+        known("BLAS for {}", part("blas", "architecture")),
+        known("NumPy {}", machine.get("numpy_version")),
+        " ".join(filter(None, (part("blas", "name"), part("blas", "version")))),
+        known(f"{python} {{}}", machine.get("python_version")),
+        known("kernel {}", machine.get("kernel")),
         " ".join(f"{name}={value}" for name, value in variables),
     )
+
+
+def read_roofline(info: dict[str, Any], name: str) -> Roofline:
+    """Return the ceilings that were saved with a case."""
+    for key in ("dtype", "precision"):
+        if field(info, key, str) not in ITEMSIZE:
+            raise UnusableRunError(
+                f"has no valid {key!r}: expected {' or '.join(ITEMSIZE)}, not {info[key]!r:.40}"
+            )
+    return Roofline(
+        info["n_classes"], info["n_features"], info["dtype"], info["precision"], name,
+        field(info, "bandwidth", float), field(info, "flop_rate", float),
+    )  # fmt: skip
 
 
 def read_gate(gate: dict[str, Any]) -> Judged:
@@ -242,7 +306,7 @@ def read_runs(paths: Iterable[Path]) -> tuple[list[Run], int]:
         The exit status: 0, or 2 where one cannot.
     """
     runs, status = [], 0
-    for path in dict.fromkeys(paths):
+    for path in {os.path.realpath(path): path for path in paths}.values():
         try:
             runs.append(read_run(path))
         except UnusableRunError as error:

@@ -21,8 +21,8 @@ class Session:
         NumPy's BLAS, as `benchmarks.machine.blas_info` found it before other libraries were loaded.
     gate : Gate, optional
         Compares with ``--baseline``.
-    limit : Limit, optional
-        The least possible latency; where anything is measured.
+    limits : dict of str to Limit
+        What measures the least possible latency, by the precision of predictors.
     cases : list of dict
         The ``extra_info`` of each measured case, in order.
     is_whole : bool
@@ -37,7 +37,7 @@ class Session:
 
     blas: dict[str, Any]
     gate: Gate | None = None
-    limit: Limit | None = None
+    limits: dict[str, Limit] = field(default_factory=dict)
     cases: list[dict[str, Any]] = field(default_factory=list)
     is_whole: bool = False
     is_summed_up: bool = False

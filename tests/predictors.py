@@ -28,6 +28,18 @@ def object_with_predict(coef: Array) -> Any:
     return linpredict.LinearPredictor(coef)
 
 
+def in_float32(coef: Array) -> Callable[[Array], Array]:
+    predict = partial(linpredict.predict, coef)
+    predict.precision = np.float32  # type: ignore[attr-defined]
+    return predict
+
+
+def in_no_precision(coef: Array) -> Callable[[Array], Array]:
+    predict = partial(linpredict.predict, coef)
+    predict.precision = "high"  # type: ignore[attr-defined]
+    return predict
+
+
 def slow(coef: Array) -> Callable[[Array], Array]:
     def predict(x: Array) -> Array:
         time.sleep(0.01)

@@ -94,8 +94,15 @@ def test_saved_figures(tmp_path: Path) -> None:
             "p50": np.median(data),
             "p95": np.quantile(data, 0.95),
             "p99": np.quantile(data, 0.99),
-            "latency_floor": info["latency_floor"],
+            "latency_floor": max(
+                info["bytes"] / info["bandwidth"], info["flops"] / info["flop_rate"]
+            ),
             "latency_floor_name": info["latency_floor_name"],
+            "precision": "float32",
+            "bandwidth": info["bandwidth"],
+            "flop_rate": info["flop_rate"],
+            "bytes": 4 * 40 * (5 + info["batch_size"]),
+            "flops": 2 * 40 * 5 * info["batch_size"],
         }
         assert info == pytest.approx(expected)
         assert 0 < info["latency_floor"] < 1

@@ -1,49 +1,173 @@
 """The ceilings of the machine, and what a run says it ran on."""
 
 import json
+import math
+import re
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
+from benchmarks import limit as module
 from benchmarks import machine
 from benchmarks.case import CALLS, warm_up
-from benchmarks.limit import Limit
+from benchmarks.limit import Limit, precision_of, whole_lines
+from benchmarks.roofline import Roofline
+from benchmarks.timing import timed
 from benchmarks.workload import Data
+from linpredict.machine import usable_cores
 from tests.test_benchmarks import run, saved
 
-COEF = np.ones((64, 1024))
-X = np.ones((256, 1024))
+
+def roofline(**rates: Any) -> Roofline:
+    """Return round ceilings: 10 examples take as long to compute as with the weights to read."""
+    ceilings = Roofline(55, 1000, "float64", "float64", "limit", bandwidth=1e9, flop_rate=1.1e9)
+    return replace(ceilings, **rates)
 
 
-@pytest.fixture(scope="module")
-def limit() -> Limit:
-    limit = Limit(COEF, X)
-    for size in (1, 16, 256):
-        limit.measure(size)
-    return limit
+def test_limit_is_the_longer_of_two_times() -> None:
+    ceilings = roofline()
+    assert [ceilings.bytes(size) for size in (1, 10)] == [56 * 8000, 65 * 8000]
+    assert [ceilings.flops(size) for size in (1, 10)] == [110_000, 1_100_000]
+    assert ceilings.seconds(1) == pytest.approx(56 * 8000 / 1e9)
+    assert ceilings.seconds(100) == pytest.approx(11e6 / 1.1e9)
+    knee = ceilings.knee
+    assert ceilings.bytes(knee) / 1e9 == pytest.approx(ceilings.flops(knee) / 1.1e9)
+    sizes = np.geomspace(1, 1024, 101)
+    assert (np.diff([ceilings.seconds(size) for size in sizes]) > 0).all()
+    assert roofline(flop_rate=1e12).knee == math.inf
+    saved = ceilings.as_saved(10)
+    assert saved["latency_floor"] == max(
+        saved["bytes"] / saved["bandwidth"], saved["flops"] / saved["flop_rate"]
+    )
 
 
-def test_limit_grows_with_the_batch(limit: Limit) -> None:
-    if limit.name != "limit":
+def test_weights_count_in_the_precision_of_the_predictor() -> None:
+    assert roofline(precision="float32").bytes(10) == (55 * 4 + 10 * 8) * 1000
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_ceilings_are_those_that_numpy_comes_near(dtype: str) -> None:
+    """A wrong count halves or doubles one. The best of both sides, as neighbours come and go."""
+    coef = np.ones(2**24).view(dtype).reshape(64, -1)  # more than caches hold
+    square = np.ones((1024, 1024), dtype)
+    if Limit(coef, coef.dtype).roofline.name != "limit" or machine.hint(machine.blas_info()):
+        pytest.skip("no compiler, or a BLAS for an older CPU")
+    cores = usable_cores()
+    parts = np.array_split(coef.reshape(-1).view(np.float64), cores)
+    limit = Limit(coef, coef.dtype)
+    read = computed = 0.0
+
+    def is_near() -> bool:
+        ratios = read / limit.roofline.bandwidth, computed / limit.roofline.flop_rate
+        return all(0.65 < ratio < 1.5 for ratio in ratios)
+
+    # BLAS's own threads would spin beside the ceilings.
+    with threadpool_limits(1), ThreadPoolExecutor(cores) as threads:
+
+        def rate(amount: float, work: Callable[[Any], Any], n: int) -> float:
+            return amount / min(timed(lambda: [*threads.map(work, parts)])[0] for _ in range(n))
+
+        start, n_rounds = time.perf_counter(), 0
+        while n_rounds < 8 or (not is_near() and time.perf_counter() - start < 60):
+            limit.measure(0.05)
+            read = max(read, rate(coef.nbytes, lambda part: part.dot(part), 5))
+            n_operations = cores * 2 * len(square) ** 3
+            computed = max(computed, rate(n_operations, lambda _: square.dot(square), 2))
+            n_rounds += 1
+    assert is_near(), (read, computed, limit.roofline)
+
+
+def test_best_of_the_session_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = Limit(np.ones((4, 8)), np.dtype("float64"))
+    for name, rates in (("_bandwidth", (2.0, 3.0, 1.0)), ("_flop_rate", (5.0, 4.0, 6.0))):
+        monkeypatch.setattr(limit, name, partial(next, iter(rates)))
+    for _ in range(3):
+        limit.measure()
+    assert (limit.roofline.bandwidth, limit.roofline.flop_rate) == (3.0, 6.0)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 7, 64])
+def test_nothing_is_read_outside_the_array(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "usable_cores", lambda: cores)
+    in_c = Limit(np.ones((1, 1)), np.dtype("float64"))._in_c
+    if not in_c:
         pytest.skip("no compiler")
-    assert limit.seconds(1) <= limit.seconds(16) <= limit.seconds(256)
-    # Sixteen times the arithmetic, which decides at these sizes, and not more.
-    assert 4 < limit.seconds(256) / limit.seconds(16) < 64
+    reads: list[tuple[int, int]] = []
+
+    def record(address: int, n_lines: int, repeats: int) -> None:
+        reads.append((address, address + n_lines * module.LINE))
+        time.sleep(0.02)
+
+    monkeypatch.setattr(in_c, "_read", record)
+    for coef in (
+        np.ones((1, 1)),
+        np.ones((3, 3), "float32"),
+        np.ones((1, 2**17 + 3)),
+        np.ones((5, 2**15)),
+    ):
+        for precision in ("float32", "float64"):
+            lines = whole_lines(coef, coef.size * np.dtype(precision).itemsize)
+            for values in (lines, coef.reshape(-1)):
+                reads.clear()
+                in_c.seconds_to_read(values)
+                start, end = values.ctypes.data, values.ctypes.data + values.nbytes
+                assert all(start <= first <= last <= end for first, last in reads)
+            assert lines.ctypes.data % module.LINE == 0
+            assert lines.nbytes >= cores * module.LINE
+            if coef.nbytes >= 2 * module.IN_PLACE:
+                assert np.shares_memory(lines, coef)
 
 
-def test_what_was_reached_is_possible() -> None:
-    limit = Limit(COEF, X)
-    if limit.name != "limit":
-        pytest.skip("no compiler")
-    for size in (1, 16):
-        limit.measure(size)
-    limit.reached(16, 1e-9)
-    assert limit.seconds(16) == limit.seconds(1) == 1e-9  # one example is not more than sixteen
-    limit.reached(1, 1e-10)
-    assert (limit.seconds(16), limit.seconds(1)) == (1e-9, 1e-10)
+@pytest.mark.parametrize("stated", [np.float32, "float32", np.dtype("f4")])
+def test_a_predictor_states_its_precision(stated: Any) -> None:
+    class Predictor:
+        precision = stated
+
+        def predict(self, x: Any) -> Any: ...
+
+        def __call__(self, x: Any) -> Any: ...
+
+    for predict in (Predictor(), Predictor().predict):
+        assert precision_of(predict, np.dtype("float64")) == np.float32
+    assert precision_of(lambda x: x, np.dtype("float64")) == np.float64
+
+
+def test_limit_in_the_precision_of_each_predictor(tmp_path: Path) -> None:
+    names = ("formula", "tests.predictors:in_float32")
+    content = saved(tmp_path, *(f"--predictor={name}" for name in names))
+    for case in content["benchmarks"]:
+        info = case["extra_info"]
+        itemsize = 4 if info["predictor"] == names[1] else 8
+        assert info["precision"] == f"float{8 * itemsize}"
+        assert info["bytes"] == (5 * itemsize + info["batch_size"] * 8) * 40
+        assert info["flops"] == 2 * 5 * 40 * info["batch_size"]
+    done = run("--predictor=tests.predictors:in_no_precision")
+    expected = "its attribute precision is 'high': expected float32 or float64"
+    assert done.returncode == 1
+    assert f"in_no_precision: {expected}" in done.stdout
+
+
+def test_cases_faster_than_their_limit_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(limit: Limit, for_seconds: float = 0.0) -> None:
+        limit.roofline = replace(limit.roofline, name="limit", bandwidth=1e3, flop_rate=1e9)
+
+    monkeypatch.setattr(Limit, "measure", slow)
+    done = run("--predictor=packed", "--batch-sizes=1")
+    ratio = float(re.findall(r"^packed .* ([\d.]+)$", done.stdout, re.MULTILINE)[0])
+    assert ratio > 1
+    expected = (
+        f"1 of 1 cases faster than the limit, most of all packed at batch size 1 ({ratio:.2f}"
+    )
+    assert f"{expected} times): likely memory was slower" in done.stdout
 
 
 def test_without_a_compiler_it_is_not_called_a_limit(tmp_path: Path) -> None:
@@ -56,13 +180,6 @@ def test_without_a_compiler_it_is_not_called_a_limit(tmp_path: Path) -> None:
     for case in json.loads(path.read_text())["benchmarks"]:
         assert case["extra_info"]["latency_floor_name"] == "NumPy's best"
         assert case["extra_info"]["latency_floor"] > 0
-
-
-def test_no_case_exceeds_the_limit(tmp_path: Path) -> None:
-    for case in saved(tmp_path, "--classes=64", "--features=512")["benchmarks"]:
-        info = case["extra_info"]
-        if info["latency_floor_name"] == "limit":
-            assert info["latency_floor"] <= case["stats"]["min"]
 
 
 def test_variables_are_saved_and_shown(tmp_path: Path) -> None:

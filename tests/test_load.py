@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.load import Server, main
+from benchmarks.load import (
+    Policy,
+    Server,
+    drawn_policies,
+    greatest_rates,
+    main,
+    smallest_enough,
+)
 from tests.test_plot import run, script, texts, write
 
 
@@ -56,6 +63,48 @@ def test_p99_repeats() -> None:
         assert p99[0] <= 0.02 < server.p99(1.05 * rate, largest)
 
 
+def test_a_batch_waits_until_it_is_full_or_its_oldest_request_has_waited() -> None:
+    server = Server({1: [1.0], 4: [2.0]})
+    filled = server.serve(1e9, 4, 8, wait=10)
+    assert filled.responses == pytest.approx([2, 2, 2, 2, 4, 4, 4, 4])
+    assert filled.batch_size == 4
+    assert filled.busy == pytest.approx(1)
+    alone = server.serve(1e-3, 4, 3, wait=10)  # one every 1,000 s
+    assert alone.responses == pytest.approx([11, 11, 11])
+    last_three = server.serve(1e9, 4, 7, wait=10).responses[4:]
+    assert last_three == pytest.approx([10 + 5 / 3] * 3)
+
+
+def test_without_a_wait_it_is_what_it_was_before_there_were_waits() -> None:
+    server = Server({2**i: [0.001 * (1 + 0.1 * 2**i), 0.002] for i in range(6)})
+    assert server.greatest_rate(8, 0.02) == 4046.052631578928
+    assert server.p99(3000, 8, 30_000, wait=0.0) == 0.004654160782211693
+
+
+def test_part_of_the_time_that_the_server_computes() -> None:
+    served = Server({1: [0.01]}).serve(30, 1, 200_000)
+    assert served.busy == pytest.approx(0.3, rel=0.01)
+    assert served.batch_size == 1
+
+
+def test_the_best_wait() -> None:
+    rates = {Policy(4): 100.0, Policy(2, 0.005): 101.0}
+    assert smallest_enough(rates) == Policy(4)
+    assert smallest_enough(rates | {Policy(8, 0.001): 110.0}) == Policy(8, 0.001)
+    # One example takes as long as four: who goes alone holds up the others.
+    server = Server({1: [0.01], 4: [0.01]})
+    rates = greatest_rates(server, 0.05, (0.0, 0.005))
+    assert {*rates} == {Policy(4), Policy(1), Policy(4, 0.005)}
+    assert 0.9 < rates[Policy(4, 0.005)] / rates[Policy(4)] < 1.1
+
+
+def test_what_is_named_is_drawn() -> None:
+    server = Server({2**i: [0.001] for i in range(11)})
+    drawn = drawn_policies(server, [Policy(2), Policy(8, 0.001)])
+    assert {Policy(1), Policy(2), Policy(8, 0.001), Policy(1024)} <= {*drawn}
+    assert len(drawn) <= 8
+
+
 def with_rounds() -> dict[str, Any]:
     content = run()
     for benchmark in content["benchmarks"][1:]:
@@ -82,6 +131,54 @@ def test_budget_that_nothing_keeps(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "packed: not even single requests stay within 1 µs" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("load", ["--latency-budget=100ms", "--rate=100"])
+def test_waits(tmp_path: Path, load: str) -> None:
+    file = write(tmp_path / "run.json", with_rounds())
+    done = script(file, load, "--wait=0,5ms", "--format=svg", folder=tmp_path, name="load.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "; mean batch size " in done.stdout
+    assert "of the time" in done.stdout
+    drawn = texts(tmp_path / "plots" / "load.svg")
+    assert ", waiting 5 ms" in drawn
+    if load == "--rate=100":
+        assert done.stdout.count("packed: 100 requests/s get a p50 of ") == 2
+        assert done.stdout.count("waiting up to 5 ms to fill them; mean batch size 1.") == 2
+        assert "100 requests/s" in drawn
+
+
+def test_rate_that_is_too_great(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path / "run.json", with_rounds())
+    assert main([str(file), "--rate=1e6", "--out", str(tmp_path)]) == 0
+    assert "packed: 1,000,000 requests/s are too many: the most are 926, in batches of 16" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--rate=0"], "'0' is not a rate like 800"),
+        (["--rate=nan"], "'nan' is not a rate like 800"),
+        (["--rate=1", "--latency-budget=1s"], "not allowed with argument"),
+        (["--rate=1", "--wait=1ms,"], "'1ms,' is not a list of durations like 0,1ms,5ms"),
+        (["--rate=1", "--wait=-1ms"], "'-1ms' is not a list of durations"),
+        (["--wait=1ms"], "--wait needs --latency-budget or --rate"),
+        (["--out="], "the empty name is none of a folder"),
+    ],
+)
+def test_bad_options(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    done = script(tmp_path / "run.json", *arguments, name="load.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+
+
+def test_out_is_refused_before_anything_is_simulated(tmp_path: Path) -> None:
+    file = write(tmp_path / "run.json", with_rounds())
+    done = script(file, "--latency-budget=100ms", "--out", file, name="load.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{file}: cannot be written: it is no folder\n"
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -97,6 +194,7 @@ def test_bad_file(tmp_path: Path, content: str, sentence: str) -> None:
     assert not (tmp_path / "plots").exists()
 
 
+@pytest.mark.alone
 def test_requests_of_mlperf_are_answered_in_batches() -> None:
     pytest.importorskip("mlperf_loadgen")
     from benchmarks.mlperf import sent
@@ -107,7 +205,12 @@ def test_requests_of_mlperf_are_answered_in_batches() -> None:
         sizes.append(n_samples)
         time.sleep(0.02)
 
-    p50, p99 = sent(call, rate=150, largest=4, budget=0.1, seconds=2)
-    assert 0.02 <= p50 <= p99
-    assert 100 <= sum(sizes) <= 1000  # LoadGen's least, and more than Poisson gives
-    assert 2 <= max(sizes) <= 4
+    for wait in (0, 0.1):
+        sizes.clear()
+        p50, p99 = sent(call, rate=150, largest=4, budget=0.1, seconds=2, wait=wait)
+        assert 0.02 <= p50 <= p99
+        assert 100 <= sum(sizes) <= 1000  # LoadGen's least, and more than Poisson gives
+        assert 2 <= max(sizes) <= 4
+        simulated = Server({1: [0.02], 4: [0.02]}).serve(150, 4, 30_000, wait=wait)
+        assert p50 == pytest.approx(simulated.p(50), rel=0.2)
+    assert sum(sizes) / len(sizes) > 3.5  # whoever waits leaves with others

@@ -12,19 +12,31 @@ import signal
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from benchmarks.arguments import duration
-from benchmarks.figures import save
-from benchmarks.plot import curves, main
-from benchmarks.runs import Line, Run, UnusableRunError, read_run
+from benchmarks.figures import BETWEEN_SIZES, STYLE, save, sizes_apart
+from benchmarks.lettering import family, fitted
+from benchmarks.plot import (
+    curves,
+    draw_history,
+    draw_latency,
+    draw_throughput,
+    main,
+    newest,
+    run_names,
+)
+from benchmarks.runs import Line, Run, UnusableRunError, read_run, read_runs
 from tests import heed_interrupts, in_process
 
 ROOT = Path(__file__).parents[1]
@@ -102,8 +114,12 @@ def test_plots_of_one_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["load.py", "plot.py", "verdicts.py"])
 def test_script_in_another_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "latin-1").write_bytes(b"# \xe9")
     command = [sys.executable, str(ROOT / "benchmarks" / name), "missing.json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=100,
+        env=os.environ | {"MPLBACKEND": "nonsense", "MATPLOTLIBRC": str(tmp_path / "latin-1")},
+    )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "missing.json: No such file or directory\n"
 
@@ -165,7 +181,14 @@ def test_workloads_and_machines_are_told_apart(tmp_path: Path) -> None:
     assert f"fedcba9, there, {workload}, float32" in legend
 
 
-@pytest.mark.parametrize("name", ["$x$", "_hidden", r"\alpha_", "größe", "a:b", "<&>"])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("$x$", "_hidden", r"\alpha_", "größe", "a:b", "<&>"),
+        *("予測器", "two\nlines", "\ud800", "package.module:" + "x" * 65),
+    ],
+)
 def test_any_name_is_drawn(tmp_path: Path, name: str) -> None:
     content = run()
     content["benchmarks"].append(case(name, 4, 0.1))
@@ -173,7 +196,149 @@ def test_any_name_is_drawn(tmp_path: Path, name: str) -> None:
     done = script(file, "--out", tmp_path, "--format", "svg")
     assert (done.returncode, done.stderr) == (0, "")
     escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    assert {name, escaped} & set(texts(tmp_path / "latency.svg").splitlines())
+    letters = "".join(c if family(c) and c.isprintable() else ascii(c)[1:-1] for c in escaped)
+    assert letters in texts(tmp_path / "latency.svg").replace("x\nx", "xx")
+
+
+def test_what_is_too_long_lacks_its_middle() -> None:
+    text = fitted("package.module:" + 200 * "x" + "factory", 34)
+    assert text.startswith("package.module:xxx")
+    assert text.endswith("xfactory")
+    assert len(text.splitlines()) == 3
+    assert text.count("…") == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_style_is_not_the_users(tmp_path: Path) -> None:
+    file = write(tmp_path / "run.json", run())
+    assert script(file, "--out", tmp_path / "a").returncode == 0
+    with rc_context({"text.usetex": True, "figure.facecolor": "black", "font.size": 30}):
+        assert script(file, "--out", tmp_path / "b").returncode == 0
+    for plot in (tmp_path / "a").iterdir():
+        assert plot.read_bytes() == (tmp_path / "b" / plot.name).read_bytes()
+
+
+def of_commits(folder: Path, n_runs: int, **machine_info: Any) -> list[Path]:
+    """Write runs of one commit a day, the newest first in the order of their measurement."""
+    files = []
+    for i in range(n_runs):
+        content = run(f"{i:07x}000", day=28 - i % 28)
+        content["commit_info"]["time"] = f"2025-{1 + i // 28:02}-{1 + i % 28:02}T00:00:00+01:00"
+        content["machine_info"] = {"node": f"runner-{i * 7919 % 1000}", "usable_cores": 2}
+        content["machine_info"] |= {"cpu": {"brand_raw": "EPYC"}, **machine_info}
+        files.append(write(folder / f"{i}.json", content))
+    return files
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_runs", [8, 40])
+def test_many_runs_are_legible(tmp_path: Path, n_runs: int) -> None:
+    runs = [read_run(path) for path in of_commits(tmp_path, n_runs)]
+    shown = newest(runs)
+    assert shown == runs[-10:]
+    drawn = curves(shown)
+    assert {curve.run for curve in drawn} == {run.commit for run in shown}  # no random names
+    with rc_context(STYLE):
+        figures = [draw_latency(drawn, [], None), draw_history(runs)]
+    for figure in figures:
+        assert figure is not None
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            extent = axes.get_window_extent()
+            assert min(extent.width, extent.height) > 2 * figure.dpi  # inches
+            legend = axes.get_legend()
+            assert legend
+            box = legend.get_window_extent()
+            assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+            assert box.x1 <= figure.bbox.x1
+    looks = {(str(c.style["linestyle"]), c.style.get("markerfacecolor")) for c in drawn}
+    assert len(looks) == len(shown)
+
+
+def test_only_the_newest_runs_are_drawn_and_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = of_commits(tmp_path, 12)
+    assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
+    said = "latency, throughput, tradeoff show the newest 10 of 12 runs, as more lines could not"
+    assert said in capsys.readouterr().out
+    drawn = texts(tmp_path / "latency.svg")
+    assert "0000002" in drawn
+    assert "0000001" not in drawn
+    assert "0000001" in texts(tmp_path / "history.svg")
+
+
+def test_history_goes_by_commits_and_joins_no_two_machines(tmp_path: Path) -> None:
+    files = of_commits(tmp_path, 3)
+    other = json.loads(files[1].read_text())
+    other["machine_info"]["cpu"]["brand_raw"] = "Xeon"
+    other["machine_info"]["numpy_version"] = "3.0.0"
+    runs = [read_run(path) for path in (files[2], files[0], write(files[1], other))]
+    assert [run.commit for run in sorted(runs, key=lambda run: run.order)] == [
+        *("0000000", "0000001", "0000002")
+    ]
+    figure = draw_history(runs)
+    assert figure
+    for axes in figure.axes:
+        joined = {tuple(np.asarray(line.get_xdata())) for line in axes.get_lines()}
+        assert joined == {(), (0, 2), (1,)}
+        legend = axes.get_legend()
+        assert legend
+        texts = [text.get_text() for text in legend.get_texts()]
+        assert texts[-2:] == ["EPYC, 2 cores", "Xeon, 2 cores"]
+    labels = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert labels == ["0000000", "0000001, NumPy 3.0.0", "0000002"]
+
+
+def test_runs_of_one_commit_are_told_apart(tmp_path: Path) -> None:
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "run.json", run())
+    runs = [read_run(tmp_path / name / "run.json") for name in ("before", "after")]
+    assert [*run_names(runs).values()] == ["0123456 (before/run)", "0123456 (after/run)"]
+
+    one, two = (read_run(path) for path in of_commits(tmp_path, 2))
+    two = replace(two, commit=one.commit)
+    assert [*run_names([one, two]).values()] == ["0000000, runner-0", "0000000, runner-919"]
+
+
+def test_one_file_is_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path / "run.json", run())
+    (tmp_path / "link").symlink_to(file)
+    monkeypatch.chdir(tmp_path)
+    runs, _ = read_runs([file, Path("run.json"), Path("link"), tmp_path / "../run.json"])
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize("sizes", [range(1, 41), [1], [10**k for k in range(9)], range(1000, 1040)])
+def test_batch_sizes_at_the_axis_do_not_overlap(sizes: Iterable[int]) -> None:
+    figure = Figure(figsize=(BETWEEN_SIZES * 1.14, 3))
+    axes = figure.add_axes((0, 0.5, 1, 0.5), xscale="log", xmargin=0.07)
+    axes.plot(list(sizes), list(sizes))
+    ticks = sizes_apart(sizes)
+    axes.set_xticks(ticks, [str(size) for size in ticks], fontsize="small")
+    axes.minorticks_off()
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    assert {size for size in sizes if size in (1, 2, 4, 8, 16, 32)} <= {*ticks}
+
+
+@pytest.mark.parametrize("budget", [None, 0.005, 1e-6, 100.0])
+def test_budget_cuts_nothing_off(tmp_path: Path, budget: float | None) -> None:
+    content = run()
+    content["benchmarks"][-1]["stats"] |= {"q1": 1e-5, "q3": 1.0}
+    drawn = curves([read_run(write(tmp_path / "run.json", content))])
+    for draw, least, most in ((draw_latency, 1e-5, 1.0), (draw_throughput, 16, 16e5)):
+        axes = draw(drawn, [], budget).axes[0]
+        low, high = axes.get_ylim()
+        assert low < least < most < high
+        legend = axes.get_legend()
+        assert legend
+        if "latency budget" in " ".join(text.get_text() for text in legend.get_texts()):
+            values = np.asarray(axes.get_lines()[-1].get_ydata(), float)
+            assert low < values.max()
+            assert values.min() < high
 
 
 @pytest.mark.parametrize(
@@ -244,6 +409,11 @@ def test_predictors_have_colours_and_runs_line_styles() -> None:
         ("cpu", {"brand_raw": "EPYC"}, "EPYC"),
         ("blas", {"architecture": "Haswell"}, "BLAS for Haswell"),
         ("numpy_version", "2.0.0", "NumPy 2.0.0"),
+        ("blas", {"name": "openblas", "version": "0.3.31"}, "openblas 0.3.31"),
+        ("usable_cores", 4, "4 cores"),
+        ("usable_cores", 1, "1 core"),
+        ("python_version", "3.14.0", "Python 3.14.0"),
+        ("cpu", {"brand_raw": "Intel(R) Xeon(R) CPU @ 2.20GHz"}, "Intel Xeon @ 2.20GHz"),
         ("kernel", "none: off", "kernel none: off"),
         ("environment", {"OPENBLAS_CORETYPE": "Haswell"}, "OPENBLAS_CORETYPE=Haswell"),
     ],
@@ -449,6 +619,41 @@ def test_a_figure_that_cannot_be_replaced_keeps_all(
     assert (tmp_path / "a.png").read_text() == "earlier"
 
 
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("/dev/null", "it is no folder"),
+        ("dangling", "it is no folder"),
+        ("dangling/plots", "it is no folder"),
+        ("run.json/plots", "Not a directory"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_out_that_is_no_folder(tmp_path: Path, out: str, reason: str) -> None:
+    write(tmp_path / "run.json", run())
+    (tmp_path / "dangling").symlink_to("/proc/missing")
+    done = script("run.json", "--out", out, "--latency-budget=1s", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")  # before anything was drawn
+    assert done.stderr == f"{out}: cannot be written: {reason}\n"
+
+
+def test_what_is_no_plain_file_stays_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("target.png")
+    (tmp_path / "b.png").symlink_to("/dev/null")
+    os.mkfifo(tmp_path / "c.png")
+    (tmp_path / "d.png").touch(mode=0o640)
+    (tmp_path / "d.png").chmod(0o604)
+    pipe = os.open(tmp_path / "c.png", os.O_RDONLY | os.O_NONBLOCK)
+    save({name: Figure(figsize=(1, 1)) for name in "abcd"}, tmp_path, "png")
+    assert (tmp_path / "a.png").readlink() == Path("target.png")
+    for content in ((tmp_path / "target.png").read_bytes(), os.read(pipe, 10_000)):
+        assert content.startswith(b"\x89PNG")
+    os.close(pipe)
+    assert (tmp_path / "b.png").is_char_device()
+    assert (tmp_path / "c.png").is_fifo()
+    assert (tmp_path / "d.png").stat().st_mode & 0o777 == 0o604
+
+
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
 )
@@ -464,13 +669,20 @@ def test_interruption_keeps_earlier_plots(tmp_path: Path, sent: signal.Signals) 
     file, plots = write(tmp_path / "run.json", run()), tmp_path / "plots"
     assert script(file, "--out", plots).returncode == 0
     earlier = {path: path.read_bytes() for path in plots.iterdir()}
-    command = [sys.executable, str(ROOT / "benchmarks/plot.py"), str(file), "--out", str(plots)]
+    command = [
+        sys.executable,
+        "-u",
+        str(ROOT / "benchmarks/plot.py"),
+        str(file),
+        "--out",
+        str(plots),
+    ]
     process = subprocess.Popen(
-        [*command, "--latency-budget=1s"], stderr=subprocess.PIPE, text=True,
-        preexec_fn=heed_interrupts,
+        [*command, "--latency-budget=1s"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, preexec_fn=heed_interrupts,
     )  # fmt: skip
-    while not list(plots.glob(".plot-*/new")):
-        time.sleep(0.001)
+    assert process.stdout
+    assert process.stdout.readline()  # it is about to draw
     process.send_signal(sent)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == (128 + sent if sent != signal.SIGKILL else -sent)
@@ -491,7 +703,10 @@ def test_full_disk_keeps_earlier_plots(tmp_path: Path, n_blocks: int) -> None:
         ["bash", "-c", f"ulimit -f {n_blocks}; {command} --latency-budget=1s --out '{plots}'"],
         capture_output=True, text=True,
     )  # fmt: skip
-    assert (done.returncode, done.stderr) == (2, f"{plots}: cannot be written: File too large\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"{plots}/latency.png: cannot be written: File too large\n",
+    )
     assert {path: path.read_bytes() for path in plots.iterdir()} == earlier
 
 

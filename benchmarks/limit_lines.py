@@ -1,0 +1,118 @@
+"""The least possible latency in the plots: a line for each machine, workload and precision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from benchmarks.roofline import best
+from benchmarks.runs import Case, Run
+
+DASHES = ((0, (4, 2)), (0, (10, 3)), (0, (2, 4)), (0, (10, 3, 2, 3)))
+
+
+@dataclass(frozen=True)
+class LimitLine:
+    """The least possible latency in seconds by batch size, and where arithmetic takes over."""
+
+    label: str
+    seconds: dict[float, float]
+    knee: float = math.inf
+
+
+def limits(runs: list[Run]) -> list[LimitLine]:
+    """Return the least possible latencies; runs on one machine share the best that it reached.
+
+    Where there are more than can be told apart, machines of one CPU and as many cores count as one.
+    """
+    lines = limits_by(runs, [run.machine[:3] for run in runs])
+    if len(lines) > len(DASHES):
+        lines = limits_by(runs, [run.machine[1:3] for run in runs])
+    return lines
+
+
+def limits_by(runs: list[Run], machines: list[tuple[str, ...]]) -> list[LimitLine]:
+    """Return the least possible latencies where each run's machine is named by some words."""
+    several = len({line.workload for run in runs for line in run.lines}) > 1
+    differs = [len(set(words)) > 1 for words in zip(*machines, strict=True)]
+    found: dict[tuple[str, ...], list[Case]] = {}
+    for run, machine in zip(runs, machines, strict=True):
+        for line in run.lines:
+            for case in line.cases:
+                if case.limit:
+                    precision = case.roofline.precision if case.roofline else ""
+                    key = (case.limit_name, precision, line.workload, *machine)
+                    found.setdefault(key, []).append(case)
+    precisions = {precision for _, precision, *_ in found if precision}
+    lines: dict[str, LimitLine] = {}
+    # Those without ceilings, as runs saved them before, give way to those with them.
+    for key, cases in sorted(found.items(), key=lambda item: bool(item[1][0].roofline)):
+        name, precision, workload, *where = key
+        is_own = not precision or (precisions == {precision} and workload.endswith(precision))
+        words = [
+            f"{name}: reading memory or {f'{precision} ' * (not is_own)}arithmetic",
+            workload * several,
+            *(word for word, differ in zip(where, differs, strict=True) if differ),
+        ]
+        label = ", ".join(filter(None, words))
+        lines[label] = line_of(label, cases)
+    return list(lines.values())
+
+
+def line_of(label: str, cases: list[Case]) -> LimitLine:
+    """Return the line of cases on one machine."""
+    sizes = sorted({case.batch_size for case in cases})
+    if rooflines := [case.roofline for case in cases if case.roofline]:
+        roofline = best(rooflines)
+        bend = [roofline.knee] if sizes[0] < roofline.knee < sizes[-1] else []
+        points = sorted([*sizes, *bend])
+        return LimitLine(label, {size: roofline.seconds(size) for size in points}, roofline.knee)
+    return LimitLine(
+        label,
+        {
+            size: min(case.limit for case in cases if case.limit and case.batch_size == size)
+            for size in sizes
+        },
+    )
+
+
+def draw_limits(
+    axes: Axes, limits: list[LimitLine], point: Callable[[float, float], tuple[float, float]]
+) -> None:
+    """Draw each limit; `point` makes x and y of a batch size and its seconds."""
+    for i, limit in enumerate(limits):
+        points = [point(*value) for value in limit.seconds.items()]
+        axes.plot(
+            *zip(*points, strict=True),
+            color="black",
+            linestyle=DASHES[i % len(DASHES)],
+            linewidth=1,
+            marker="_" if len(points) == 1 else None,  # a line needs two points
+            markersize=20,
+            label=limit.label,
+        )
+
+
+def draw_knee(axes: Axes, limits: list[LimitLine], height: float) -> None:
+    """Mark where reading gives way to arithmetic, with words at a part of the axes' height.
+
+    Where there are several limits, their bends show it.
+    """
+    if len(limits) != 1 or limits[0].knee not in limits[0].seconds:
+        return
+    axes.axvline(knee := limits[0].knee, color="0.5", linewidth=0.6, zorder=0)
+    for word, side, align in (("reading", -1, "right"), ("arithmetic", 1, "left")):
+        axes.annotate(
+            word,
+            (knee, height),
+            xycoords=("data", "axes fraction"),
+            xytext=(4 * side, 0),
+            textcoords="offset points",
+            ha=align,
+            va="center",
+            fontsize="x-small",
+            color="0.4",
+        )

@@ -1,0 +1,196 @@
+"""A run in words: what bounds it, which batch size is enough, and what is faster than its limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.roofline import Roofline, best
+from benchmarks.runs import Run
+
+MOST_RUNS = 3
+MOST_LINES = 4
+ENOUGH = 0.9  # of the greatest throughput
+Latencies = Mapping[int, float]  # median seconds by batch size
+
+
+def of_runs(runs: Sequence[Run], names: Mapping[Path, str]) -> list[str]:
+    """Sum up each of a few saved runs, or the latest of many."""
+    said = [f"of {len(runs)} runs the latest:"] if len(runs) > MOST_RUNS else []
+    for run in runs if not said else [max(runs, key=lambda run: run.order)]:
+        workloads = dict.fromkeys(line.workload for line in run.lines)
+        for workload in workloads:
+            lines = [line for line in run.lines if (line.workload, line.baseline) == (workload, "")]
+            ceilings: dict[str, list[Roofline]] = {}
+            for roofline in (case.roofline for line in lines for case in line.cases):
+                if roofline:
+                    ceilings.setdefault(roofline.precision, []).append(roofline)
+            if max(len(runs), len(workloads)) > 1:
+                said.append(f"{names[run.path]}, {workload}:")
+            said += in_words(
+                {line.predictor: {c.batch_size: c.median for c in line.cases} for line in lines},
+                [best(rooflines) for rooflines in ceilings.values()],
+            )
+    return said
+
+
+def in_words(predictors: Mapping[str, Latencies], rooflines: Sequence[Roofline] = ()) -> list[str]:
+    """Sum up a run in at most four lines.
+
+    Parameters
+    ----------
+    predictors : dict of str to dict of int to float
+        The median latency of each batch size in seconds, by predictor.
+    rooflines : sequence of Roofline
+        One for each precision, where they were measured.
+    """
+    lines = [what_decides(roofline, len(rooflines) > 1) for roofline in rooflines]
+    room = MOST_LINES - len(lines)
+    if len(predictors) <= room:
+        return lines + [of_predictor(*predictor) for predictor in predictors.items()]
+    throughput = max(predictors, key=lambda name: greatest_throughput(predictors[name]))
+    latency = min(predictors, key=lambda name: min(predictors[name].values()))
+    best = list(dict.fromkeys((throughput, latency)))[: room - 1]
+    return [
+        *lines,
+        fastest(predictors),
+        *(of_predictor(name, predictors[name]) for name in best),
+    ]
+
+
+def what_decides(roofline: Roofline, several: bool = False) -> str:
+    """Say up to which batch size reading bounds the latency, and from which on arithmetic."""
+    arithmetic = f"{roofline.precision} arithmetic" if several else "arithmetic"
+    flop_rate = quantity(roofline.flop_rate, "FLOP/s")
+    n_bytes = roofline.bytes(1)
+    reading = (
+        f"Reading {binary(n_bytes)} takes {quantity(n_bytes / roofline.bandwidth, 's')} at "
+        f"{quantity(roofline.bandwidth, 'B/s')}"
+    )
+    if math.isinf(roofline.knee):
+        return f"{reading} and decides at every batch size; {arithmetic} ({flop_rate}) never does."
+    last = math.floor(roofline.knee * (1 + 1e-9))  # no rounding error makes 10 out of 9.999…
+    if last < 1:
+        return f"{reading}; {arithmetic} decides from 1 example on ({flop_rate})."
+    return (
+        f"{reading} and decides up to {last:,} example{'s' * (last > 1)}; from {last + 1:,} on "
+        f"{arithmetic} does ({flop_rate})."
+    )
+
+
+def of_predictor(name: str, latencies: Latencies) -> str:
+    """Say which batch size is enough for throughput, what more costs, and what is quickest."""
+    sizes = sorted(latencies)
+    if len(sizes) == 1:
+        size, seconds = sizes[0], latencies[sizes[0]]
+        return f"{name}: {rate(size / seconds)} at batch size {size} ({quantity(seconds, 's')})."
+    greatest = greatest_throughput(latencies)
+    size = next(size for size in sizes if size / latencies[size] >= ENOUGH * greatest)
+    quickest = min(sizes, key=lambda size: latencies[size])
+    at_size, least = (quantity(latencies[of], "s") for of in (size, quickest))
+    return (
+        f"{name} reaches {100 * ENOUGH:.0f} % of its greatest throughput, {rate(greatest)}, at "
+        f"batch size {size} ({at_size}); {what_more_costs(size, latencies)}. "
+        f"Least latency: {least} at batch size {quickest}."
+    )
+
+
+def what_more_costs(size: int, latencies: Latencies) -> str:
+    """Say what a batch twice as large, or the next one that was measured, costs and gains."""
+    larger = [other for other in sorted(latencies) if other > size]
+    if not larger:
+        return "no larger batch was measured"
+    other = 2 * size if 2 * size in latencies else larger[0]
+    what = "doubling that batch" if other == 2 * size else f"batch size {other}"
+    cost = latencies[other] / latencies[size]
+    percent = 100 * (other / latencies[other] / (size / latencies[size]) - 1)
+    gain = f"loses {-percent:.0f} %" if percent < -0.5 else f"gains {abs(percent):.0f} %"
+    return f"{what} costs {cost:.1f} times the latency and {gain}"
+
+
+def fastest(predictors: Mapping[str, Latencies]) -> str:
+    """Say which predictor is the fastest at which batch sizes."""
+    sizes = sorted({size for latencies in predictors.values() for size in latencies})
+    ranges: list[tuple[str, int, int]] = []
+    for size in sizes:
+        name = min(predictors, key=lambda name: predictors[name].get(size, math.inf))
+        if ranges and ranges[-1][0] == name:
+            ranges[-1] = name, ranges[-1][1], size
+        else:
+            ranges.append((name, size, size))
+    named: dict[str, list[str]] = {}
+    for name, first, last in ranges:
+        named.setdefault(name, []).append(f"{first}" if first == last else f"{first} to {last}")
+    said = (f"{name} at {', '.join(spans)}" for name, spans in named.items())
+    return f"Fastest of {len(predictors)} predictors, by batch size: {'; '.join(said)}."
+
+
+def greatest_throughput(latencies: Latencies) -> float:
+    """Return the predictions per second at the best batch size."""
+    return max(size / seconds for size, seconds in latencies.items())
+
+
+def faster_than_limit(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say which cases were faster than their limit, and why that may be, in a line; or nothing.
+
+    Parameters
+    ----------
+    cases : sequence of dict
+        The ``extra_info`` of each.
+    """
+    ratios = [case["latency_floor"] / case["p50"] for case in cases]
+    above = [
+        (ratio, case) for ratio, case in zip(ratios, cases, strict=True) if round(ratio, 2) > 1
+    ]
+    if not above:
+        return []
+    ratio, worst = max(above, key=lambda pair: pair[0])
+    name = worst["latency_floor_name"]
+    if name != "limit":
+        why = "it is no limit, with a C compiler there is one"
+    elif worst["bytes"] / worst["bandwidth"] > worst["flops"] / worst["flop_rate"]:
+        why = "likely memory was slower while its bandwidth was measured than during the case"
+    else:
+        why = (
+            "likely the cores were slower while their rate was measured than during the case, "
+            f"or it computes in less than {worst['precision']}"
+        )
+    return [
+        f"{len(above)} of {len(cases)} cases faster than {name if name != 'limit' else 'the limit'}"
+        f", most of all {worst['predictor']} at batch size {worst['batch_size']} "
+        f"({ratio:.2f} times): {why}."
+    ]
+
+
+def screened(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say which predictors find labels in another precision than theirs, and what is in doubt."""
+    shares = {case["predictor"]: case for case in cases if "in_doubt" in case}
+    return [
+        f"{name}: labels of {case['dtype']}, found in {case['precision']}; for "
+        f"{100 * case['in_doubt']:.2g} % of the examples, scores of {case['dtype']} decided."
+        for name, case in shares.items()
+    ]
+
+
+def rate(per_second: float) -> str:
+    """Write a throughput, ``2,494/s``."""
+    return f"{per_second:,.0f}/s" if per_second >= 100 else f"{per_second:.3g}/s"
+
+
+def quantity(value: float, unit: str) -> str:
+    """Write a quantity with three digits and a prefix, ``13.5 ms``."""
+    value = float(f"{value:.3g}")
+    if not 1e-300 < value < math.inf:
+        return f"{value:g} {unit}"
+    power = min(max(math.floor(math.log10(value) / 3 + 1e-9), -3), 5)
+    return f"{float(f'{value / 1000**power:.3g}'):g} {'nµm kMGTP'[power + 3].strip()}{unit}"
+
+
+def binary(n_bytes: float) -> str:
+    """Write a number of bytes, ``130 MiB``."""
+    power = min(max(int(math.log2(n_bytes) // 10), 0), 4)
+    value = n_bytes / 1024**power
+    unit = ("bytes", "KiB", "MiB", "GiB", "TiB")[power]
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"

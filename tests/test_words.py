@@ -1,0 +1,238 @@
+"""A run in words, exact for runs of given numbers, and the limit's lines in the plots."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from benchmarks.limit_lines import limits
+from benchmarks.plot import curves, draw_latency, draw_throughput, draw_tradeoff, main
+from benchmarks.roofline import Roofline
+from benchmarks.runs import read_run
+from benchmarks.words import faster_than_limit, in_words, quantity
+from tests.test_plot import gated, run, write
+
+ROOFLINE = Roofline(
+    64, 262_144, "float64", "float64", "limit", bandwidth=44.8e9, flop_rate=102e9
+)  # fmt: skip
+READS = dict.fromkeys((1, 2, 4), 0.003)
+MULTIPLIES = {size: 0.001 * size for size in (1, 2, 4)}
+PACKED = {1: 0.0065, 2: 0.0063, 16: 0.0080, 32: 0.0135, 64: 0.0284}
+
+
+def test_words() -> None:
+    assert in_words({"packed": PACKED}, [ROOFLINE]) == [
+        "Reading 130 MiB takes 3.04 ms at 44.8 GB/s and decides up to 10 examples; from 11 on "
+        "arithmetic does (102 GFLOP/s).",
+        "packed reaches 90 % of its greatest throughput, 2,370/s, at batch size 32 (13.5 ms); "
+        "doubling that batch costs 2.1 times the latency and loses 5 %. "
+        "Least latency: 6.3 ms at batch size 2.",
+    ]
+
+
+def test_words_of_what_only_reads_and_only_multiplies() -> None:
+    assert in_words({"reads": READS, "multiplies": MULTIPLIES}) == [
+        "reads reaches 90 % of its greatest throughput, 1,333/s, at batch size 4 (3 ms); "
+        "no larger batch was measured. Least latency: 3 ms at batch size 1.",
+        "multiplies reaches 90 % of its greatest throughput, 1,000/s, at batch size 1 (1 ms); "
+        "doubling that batch costs 2.0 times the latency and gains 0 %. "
+        "Least latency: 1 ms at batch size 1.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bandwidth", "flop_rate", "expected"),
+    [
+        (1e9, 1e15, "takes 136 ms at 1 GB/s and decides at every batch size; arithmetic "
+         "(1 PFLOP/s) never does."),
+        (1e12, 1e9, "takes 136 µs at 1 TB/s; arithmetic decides from 1 example on (1 GFLOP/s)."),
+        # 64 × 8 bytes of a class's weights at 1/ns, and a flop less than 12.8 more would hide.
+        (1e9, 128e9 / (512 / 10 + 8), "decides up to 10 examples; from 11 on"),
+        (1e9, 128e9 / (512 / 1 + 8), "decides up to 1 example; from 2 on"),
+    ],
+)  # fmt: skip
+def test_words_of_ceilings(bandwidth: float, flop_rate: float, expected: str) -> None:
+    roofline = Roofline(64, 262_144, "float64", "float64", "limit", bandwidth, flop_rate)
+    assert expected in in_words({}, [roofline])[0]
+
+
+def test_words_of_other_batch_sizes() -> None:
+    assert in_words({"packed": {8: 0.002}}) == ["packed: 4,000/s at batch size 8 (2 ms)."]
+    assert "batch size 5 costs 1.5 times the latency and gains 11 %" in in_words(
+        {"packed": {3: 0.003, 5: 0.0045, 20: 0.0182}}
+    )[0]  # fmt: skip
+
+
+def test_words_of_six_predictors() -> None:
+    predictors = {
+        name: {1: 0.01 / early, 2: 0.01 / early, 4: 0.02 / late}
+        for name, early, late in (
+            ("formula", 1, 1), ("packed", 3, 4), ("sklearn", 1, 1), ("torch", 2, 2),
+            ("onnxruntime", 3.5, 3), ("jax", 1, 0.1),
+        )
+    }  # fmt: skip
+    said = in_words(predictors, [ROOFLINE])
+    assert len(said) == 4
+    assert said[1] == "Fastest of 6 predictors, by batch size: onnxruntime at 1 to 2; packed at 4."
+    assert [line.split()[0] for line in said[2:]] == ["packed", "onnxruntime"]
+    assert len(in_words(predictors, [ROOFLINE] * 2)) == 4
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.0135, "13.5 ms"), (0.00999999, "10 ms"), (0.9996, "1 s"), (1e-9, "1 ns"),
+        (999.4e-9, "999 ns"), (4e-5, "40 µs"), (2e6, "2 Ms"), (1e25, "1e+10 Ps"),
+        (math.inf, "inf s"),
+    ],
+)  # fmt: skip
+def test_quantity(value: float, expected: str) -> None:
+    assert quantity(value, "s") == expected
+
+
+def test_what_is_faster_than_its_limit_is_said() -> None:
+    cases: list[dict[str, Any]] = [
+        {"predictor": "packed", "batch_size": size, "p50": seconds, **ROOFLINE.as_saved(size)}
+        for size, seconds in ((1, 0.0028), (2, 0.0031), (64, 0.0200))
+    ]
+    assert faster_than_limit(cases[1:2] * 2) == []
+    (memory,), (cores,) = faster_than_limit(cases[:2]), faster_than_limit(cases)
+    assert memory.startswith(
+        "1 of 2 cases faster than the limit, most of all packed at batch size 1 (1.09 times): "
+        "likely memory was slower"
+    )
+    assert "packed at batch size 1 (1.09 times): likely memory" in cores
+    (cores,) = faster_than_limit(cases[2:])
+    assert "(1.05 times): likely the cores were slower" in cores
+    assert "less than float64" in cores
+
+
+def with_ceilings(content: dict[str, Any], **rates: Any) -> dict[str, Any]:
+    """Give each case of a saved run its ceilings: the knee is at 6 examples."""
+    ceilings = {"precision": "float64", "bandwidth": 64e9, "flop_rate": 64e9 * 768 / 560, **rates}
+    content["benchmarks"] = content["benchmarks"][1:]
+    for benchmark in content["benchmarks"]:
+        info = benchmark["extra_info"]
+        roofline = Roofline(64, 1000, "float64", name="limit", **ceilings)
+        info |= roofline.as_saved(info["batch_size"])
+    return content
+
+
+def figures(*contents: dict[str, Any], folder: Path) -> tuple[Figure, ...]:
+    """Return the figures of latency, throughput and trade-off."""
+    runs = [read_run(write(folder / f"{i}.json", content)) for i, content in enumerate(contents)]
+    return tuple(
+        draw(curves(runs), limits(runs), None)
+        for draw in (draw_latency, draw_throughput, draw_tradeoff)
+    )
+
+
+def labels(figure: Figure) -> list[str]:
+    """Return what the legend names as a limit, on one line each."""
+    legend = figure.axes[0].get_legend()
+    assert legend
+    names = [" ".join(text.get_text().split()) for text in legend.get_texts()]
+    return [name for name in names if name.startswith("limit")]
+
+
+def limit_line(figure: Figure) -> tuple[Line2D, NDArray[Any]]:
+    """Return the one limit that is drawn, and its points."""
+    (line,) = (line for line in figure.axes[0].lines if str(line.get_label()).startswith("limit"))
+    return line, np.asarray(line.get_xydata())
+
+
+def test_limit_is_drawn_with_its_knee(tmp_path: Path) -> None:
+    latency, throughput, tradeoff = figures(with_ceilings(run()), folder=tmp_path)
+    for figure in (latency, throughput):
+        assert [text.get_text() for text in figure.axes[0].texts] == ["reading", "arithmetic"]
+        assert limit_line(figure)[1][:, 0] == pytest.approx([1, 4, 6, 16])
+    assert not {"reading", "arithmetic"} & {text.get_text() for text in tradeoff.axes[0].texts}
+
+
+def test_each_precision_has_a_limit(tmp_path: Path) -> None:
+    content = with_ceilings(run())
+    for benchmark in content["benchmarks"][3:]:
+        info = benchmark["extra_info"]
+        roofline = Roofline(64, 1000, "float64", "float32", "limit", 64e9, 128e9)
+        info |= roofline.as_saved(info["batch_size"])
+    for figure in figures(content, folder=tmp_path):
+        assert sorted(labels(figure)) == [
+            f"limit: reading memory or float{bits} arithmetic" for bits in (32, 64)
+        ]
+        assert "reading" not in [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize(
+    ("section", "value"), [("cpu", {"brand_raw": "EPYC"}), ("usable_cores", 2), ("node", "there")]
+)
+def test_machines_have_limits_of_their_own(tmp_path: Path, section: str, value: Any) -> None:
+    slower = with_ceilings(run(), bandwidth=32e9)
+    slower["machine_info"][section] = value
+    for figure in figures(with_ceilings(run()), slower, folder=tmp_path):
+        assert len(labels(figure)) == 2
+
+
+def test_runs_on_one_machine_share_the_best_limit(tmp_path: Path) -> None:
+    other = with_ceilings(run("fedcba9"), bandwidth=32e9, flop_rate=64e9)
+    old = run("abcdef0")
+    for benchmark in old["benchmarks"][1:]:  # as runs saved it before
+        benchmark["extra_info"] |= {"latency_floor": 1e-9, "latency_floor_name": "limit"}
+    latency, *_ = figures(old, with_ceilings(run()), other, folder=tmp_path)
+    assert labels(latency) == ["limit: reading memory or arithmetic"]
+    best = Roofline(64, 1000, "float64", "float64", "limit", 64e9, 64e9 * 768 / 560)
+    for size, seconds in limit_line(latency)[1]:
+        assert seconds == pytest.approx(best.seconds(size))
+
+
+def test_many_machines_of_one_kind_share_a_limit(tmp_path: Path) -> None:
+    contents = [with_ceilings(run(f"{i:040}")) for i in range(6)]
+    for i, content in enumerate(contents):
+        content["machine_info"] |= {"node": f"runner-{i}", "cpu": {"brand_raw": "EPYC"}}
+    for figure in figures(*contents, folder=tmp_path):
+        assert labels(figure) == ["limit: reading memory or arithmetic"]
+
+
+def test_limit_of_one_batch_size_is_drawn(tmp_path: Path) -> None:
+    content = with_ceilings(run())
+    content["benchmarks"] = content["benchmarks"][:1]
+    for figure in figures(content, folder=tmp_path):
+        assert limit_line(figure)[0].get_marker() not in ("None", "", None)
+        assert "reading" not in [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("precision", "int8"), ("bandwidth", 0), ("flop_rate", "x")]
+)
+def test_unusable_ceilings(tmp_path: Path, key: str, value: Any, capsys: Any) -> None:
+    content = with_ceilings(run())
+    content["benchmarks"][-1]["extra_info"][key] = value
+    assert main([str(write(tmp_path / "run.json", content)), "--out", str(tmp_path / "p")]) == 2
+    assert f"has no valid {key!r}: expected" in capsys.readouterr().err
+
+
+def test_words_of_saved_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*contents: dict[str, Any]) -> list[str]:
+        files = [write(tmp_path / f"{i}.json", content) for i, content in enumerate(contents)]
+        assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
+        return capsys.readouterr().out.splitlines()[:-1]
+
+    one = said(with_ceilings(run()))
+    assert len(one) == 3
+    assert one[0].startswith("Reading 508 KiB takes 8.12 µs at 64 GB/s")
+    assert "packed reaches 90 % of its greatest throughput, 941/s, at batch size 16" in one[2]
+    assert len(said(run())) == 2  # no limit
+    assert said(gated([[0.02, 0.01]] * 20))[0].startswith("formula reaches 90 %")
+    two = said(run(), run("fedcba9"))
+    assert len(two) == 6
+    assert two[3].startswith("fedcba9, 64 classes")
+    many = said(*(run(f"{i:07}", day=i + 1) for i in range(5)))
+    assert many[:2] == [
+        "of 5 runs the latest:",
+        "0000004, 64 classes × 1,000 features × 1,024 samples, float64:",
+    ]
+    assert len(many) == 4
