@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import textwrap
 from collections.abc import Generator, Iterable
 from typing import Any
 
@@ -14,6 +15,8 @@ from benchmarks.baseline import Baseline, BaselineError, undirected
 from benchmarks.gate import Gate
 from benchmarks.session import SESSION, Session
 from benchmarks.workload import Workload
+
+WIDTH = 99  # of sentences, as of pytest-benchmark's tables
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -164,7 +167,8 @@ def sum_up(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> 
             latencies.setdefault(case["predictor"], {})[case["batch_size"]] = case["p50"]
         said = words.in_words(latencies, [limit.roofline for limit in run.limits.values()])
         said += words.screened(cases) + words.faster_than_limit(cases)
-        terminalreporter.write_line("\n".join([*report.aligned(table), "", *said]))
+        wrapped = [textwrap.fill(sentence, WIDTH) for sentence in said]
+        terminalreporter.write_line("\n".join([*report.aligned(table), "", *wrapped]))
         for hint in machine.hints(run.blas):
             terminalreporter.write_line(hint)
     if run.gate and (run.cases or run.failed):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import shutil
@@ -75,6 +74,8 @@ def check_writable(path: Path) -> None:
     elif stat.S_ISSOCK(mode):
         raise OSError(errno.ENXIO, "it is a socket", str(path))
     elif (descriptor := descriptor_of(path)) is not None:
+        import fcntl  # which Windows lacks; nor are there such paths
+
         if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
             raise PermissionError(errno.EACCES, "it is open for reading only", str(path))
     elif stat.S_ISREG(mode):
@@ -111,7 +112,8 @@ def replace(target: Path, content: bytes) -> None:
         with new.open("xb") as file:
             if target.exists():
                 status = target.stat()
-                os.chown(new, status.st_uid, status.st_gid)
+                if hasattr(os, "chown"):
+                    os.chown(new, status.st_uid, status.st_gid)
                 shutil.copystat(target, new)
             file.write(content)
             file.flush()

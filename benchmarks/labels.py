@@ -123,11 +123,11 @@ def near_ties(coef: Array, batch_size: int) -> Iterator[tuple[Array, Array]]:
     best = v.argmax(axis=0)  # for c = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         c = (v[best, case] - v) / (w - w[best, case])  # where each other class has its score
-    c[~(c > 0)] = np.inf
-    second = c.argmin(axis=0)
-    c = c[second, case]
-    gap = v[best, case] - v[second, case]
-    terms = sum(abs(v[i, case]) + c * abs(w[i, case]) for i in (best, second))
+        c[~(c > 0)] = np.inf
+        second = c.argmin(axis=0)
+        c = c[second, case]
+        gap = v[best, case] - v[second, case]
+        terms = sum(abs(v[i, case]) + c * abs(w[i, case]) for i in (best, second))
     found = np.flatnonzero((j != k) & (c > 1 / 4) & (c < 4) & (gap > terms / 16))[:PAIRS]
     offset = (np.finfo(coef.dtype).eps / 2) ** 0.75 * terms / gap
     examples = [

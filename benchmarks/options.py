@@ -99,8 +99,6 @@ def check(config: pytest.Config) -> None:
             predictors.find(name)
     except ValueError as error:
         raise pytest.UsageError(f"--predictor: {error}") from error
-    if config.getoption("classes") < 2:
-        raise pytest.UsageError("--classes: choose 2 or more: of one, every label is the same")
     samples = config.getoption("samples")
     sizes = config.option.batch_sizes = config.getoption("batch_sizes") or tuple(
         2**i for i in range(11) if 2**i <= samples

@@ -138,6 +138,8 @@ def make(name: str, coef: Array) -> Predict:
     UnavailableError
         If it cannot run here, because its library is not installed, say.
     """
+    if name == "packed" and len(coef) < 2:
+        raise UnavailableError("packed tells two classes apart, or more")
     try:
         return find(name)(coef)
     except ModuleNotFoundError as error:

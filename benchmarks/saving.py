@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from benchmarks import files
 class Destination(os.PathLike[str]):
     """What pytest-benchmark writes to: memory, under the name of the file that is asked for.
 
+    Where the system has no such files, it is a temporary one.
+
     Parameters
     ----------
     target : Path
@@ -25,12 +29,16 @@ class Destination(os.PathLike[str]):
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self.memory = os.memfd_create("run.json")
+        if sys.platform == "linux":
+            self._descriptor = os.memfd_create("run.json")
+            self._path = f"/proc/self/fd/{self._descriptor}"
+        else:
+            self._descriptor, self._path = tempfile.mkstemp()
         self.is_kept = self.is_written = False
 
     def __fspath__(self) -> str:
         """Return where pytest-benchmark writes."""
-        return f"/proc/self/fd/{self.memory}"
+        return self._path
 
     def __str__(self) -> str:
         """Say what pytest-benchmark's line ``Wrote benchmark data in: …`` is to end with."""
@@ -49,6 +57,12 @@ class Destination(os.PathLike[str]):
             files.write(self.target, content)
             self.is_written = True
 
+    def close(self) -> None:
+        """Forget what pytest-benchmark wrote."""
+        os.close(self._descriptor)
+        if sys.platform != "linux":
+            os.unlink(self._path)
+
 
 DESTINATION = pytest.StashKey[Destination]()
 
@@ -66,4 +80,4 @@ def write_to_memory(config: pytest.Config) -> None:
             "in a folder that exists"
         ) from error
     destination = config.option.benchmark_json = config.stash[DESTINATION] = Destination(path)
-    config.add_cleanup(lambda: os.close(destination.memory))
+    config.add_cleanup(destination.close)

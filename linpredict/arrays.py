@@ -15,11 +15,8 @@ def as_weights(w: ArrayLike) -> Array:
     w = as_real("weights", w)
     if w.ndim != 2:
         raise ValueError(f"weights must have shape (n_classes, n_features), not {w.shape}")
-    if len(w) < 2:
-        raise ValueError(
-            f"weights must have a row for each of two classes at least, not shape {w.shape}"
-            + (": of a trained binary classifier, use LinearPredictor.of(classifier)" * len(w))
-        )
+    if not len(w):
+        raise ValueError(f"weights must have one class at least, not shape {w.shape}")
     return w
 
 

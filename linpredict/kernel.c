@@ -31,6 +31,10 @@ enum { VECTOR = 16, REGISTERS = 32 };
 enum { VECTOR = 16, REGISTERS = 16 };
 #endif
 
+#ifdef __FAST_MATH__
+#error "-ffast-math: NaN and infinity have a meaning here"
+#endif
+
 enum {
     LINE = 64,                    /* bytes: those of a panel's classes for one feature */
     CLASSES = LINE / sizeof(float),
@@ -46,8 +50,10 @@ enum {
     FEW = 4,      /* with fewer samples the CPU's own prefetching is 20 % faster */
     NEAR = 1024,  /* bytes ahead for a single tile: up to 10 % faster than the next block */
     GROUP = 16,   /* tiles that a thread takes at once, at least; fewer only if there are fewer */
-    ALONE = 1 << 16, /* sums that one thread adds up: to share them would take as long */
-    OPEN = -1,    /* the label of a sample that float32 cannot hold, or that leaves too many classes */
+    FEW_SUMS = 1 << 16, /* one thread adds them up: to share them would take as long */
+    /* In place of a label, where it is left open: */
+    OUT_OF_RANGE = -1, /* float32 cannot hold the sample */
+    TOO_MANY = -2,     /* classes are in question */
 };
 
 typedef float vector __attribute__((vector_size(VECTOR)));
@@ -382,7 +388,7 @@ score(const Scoring *s, int64_t range, int64_t group)
     const int64_t panel = m.block * CLASSES;
     const int64_t first_tile = begin(group, s->n_groups, s->n_tiles);
     const int64_t end_tile = begin(group + 1, s->n_groups, s->n_tiles);
-    const int64_t n_tiles = end_tile - first_tile, share = panel * sizeof(float) / n_tiles;
+    const int64_t n_tiles = end_tile - first_tile, bytes_each = panel * sizeof(float) / n_tiles;
     const int64_t first = begin(first_tile, s->n_tiles, s->x.n);
     const int64_t n_rows = begin(end_tile, s->n_tiles, s->x.n) - first;
     double *sums = s->sums + range * s->x.n * s->row_size;
@@ -416,10 +422,10 @@ score(const Scoring *s, int64_t range, int64_t group)
             const int near = s->n_tiles == 1 && rows * 2 * VECTORS > SUMS; /* one panel at once */
             const Ahead ahead = {
                 .weights = near ? (const char *)w + NEAR
-                                : (const char *)end + (t - first_tile) * m.n_panels * share,
+                                : (const char *)end + (t - first_tile) * m.n_panels * bytes_each,
                 .lines = s->x.n < FEW ? 0 : (STEP + n_tiles - 1) / n_tiles,
                 .bytes = LINE * STEP / n_tiles,
-                .share = share,
+                .share = bytes_each,
             };
             if (s->exact)
                 for (int64_t i = 0; i < rows; i++)
@@ -489,7 +495,7 @@ range_of_score(const Exact *e, int64_t sample, int64_t class, int64_t range)
         const int64_t n = features(&m, b), panel = b * m.n_panels + class / CLASSES;
         const char *x = address(e->x, sample, b * m.block);
         const float *line = m.lines + panel * m.block * CLASSES + class % CLASSES;
-        const double *coef = m.coef + class * m.n_features + b * m.block;
+        const double *coef = m.coef ? m.coef + class * m.n_features + b * m.block : NULL;
         int64_t k = 0;
         for (; k + EIGHT <= n; k += EIGHT)
             UNROLLED (int i = 0; i < EIGHT / LANES; i++) {
@@ -583,7 +589,7 @@ decide(const Scoring *s, int64_t sample, double *scores, int64_t most, int64_t *
 {
     const Model *m = s->model;
     for (int64_t c = 0; c < m->n_classes; c++)
-        scores[c] += m->offset[c];
+        scores[c] = m->offset[c] == -INFINITY ? -INFINITY : scores[c] + m->offset[c];
     *label = argmax(scores, m->n_classes);
     if (!s->exact)
         return 0;
@@ -592,7 +598,7 @@ decide(const Scoring *s, int64_t sample, double *scores, int64_t most, int64_t *
         square += scores[s->row_size - i];
     if (!(square >= 0x1p-80 && square <= 0x1p120)) { /* what float32 holds, see packed.py */
         if (square != 0 || !is_zero(m, &s->x, sample))
-            *label = OPEN;
+            *label = OUT_OF_RANGE;
         return 0;
     }
     const double norm = sqrt(square);
@@ -603,7 +609,7 @@ decide(const Scoring *s, int64_t sample, double *scores, int64_t most, int64_t *
     for (int64_t c = 0; c < m->n_classes; c++)
         if (scores[c] + (m->error[c] * norm + m->rounding[c]) >= least) {
             if (n == most) {
-                *label = OPEN;
+                *label = TOO_MANY;
                 return 0;
             }
             classes[n++] = c;
@@ -611,14 +617,16 @@ decide(const Scoring *s, int64_t sample, double *scores, int64_t most, int64_t *
     return n > 1 ? n : 0;
 }
 
-/* Label samples. Where labels of float64 are asked for, those that float32 cannot hold, and those
-   with more than `most` classes in question, are left OPEN. `scores` (n_samples, n_classes), if not
-   NULL, is filled with what float32 gave. Returns how many samples were in doubt, or -1 where there
-   is no memory. */
+/* Label samples, or leave their labels open where labels of float64 are asked for: of those that
+   float32 cannot hold, and those with more than `most` classes in question. `scores` (n_samples,
+   n_classes), if not NULL, is filled with what float32 gave. Returns how many samples were decided
+   in float64, or -1 where there is no memory. */
 int64_t
 label(const Model *m, const void *x, int64_t is_wide, int64_t stride, int64_t n_samples,
       int64_t exact, int64_t most, int64_t n_threads, int64_t *labels, double *scores)
 {
+    if (!n_samples)
+        return 0;
     const int64_t n_tiles = (n_samples + ROWS - 1) / ROWS;
     const int64_t n_groups = n_tiles < GROUP ? 1 : n_tiles / GROUP;
     const int64_t row_size = m->n_panels * CLASSES + EIGHT;
@@ -634,7 +642,7 @@ label(const Model *m, const void *x, int64_t is_wide, int64_t stride, int64_t n_
     if (s.taken && s.sums && questions && classes) {
         share(&s.job, n_threads);
         s.job.work = take_sums;
-        share(&s.job, m->n_ranges * n_samples * row_size < ALONE ? 1 : n_threads);
+        share(&s.job, m->n_ranges * n_samples * row_size < FEW_SUMS ? 1 : n_threads);
         n_questions = 0;
         for (int64_t i = 0; i < n_samples; i++) {
             double *total = s.sums + i * row_size;

@@ -104,9 +104,12 @@ def is_right(kernel: Kernel) -> bool:
     expected = w @ x.T  # integers of this size are summed without rounding
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         packed, samples = Packed(w.astype(dtype), None, kernel, block=64), x.astype(dtype)
+        best, all_classes = expected.argmax(axis=0), np.ones((len(x), len(w)), np.bool_)
+        if (packed.decide(samples, all_classes) != best).any():
+            return False
         for n in (*range(1, 8), len(x)):
             labels, scores = packed.call(samples[:n], exact=dtype == np.float64, with_scores=True)
             right = np.array_equal(scores, expected[:, :n].T)  # type: ignore[arg-type]
-            if not right or (labels != expected[:, :n].argmax(axis=0)).any():
+            if not right or (labels != best[:n]).any():
                 return False
     return True

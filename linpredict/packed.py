@@ -4,7 +4,7 @@ Labels need the greatest score, not all scores. So the kernel computes them in f
 the bytes to read and twice the multiplications at once. Where the model or the examples are of
 float64, a bound on the error then tells which classes may have the greatest score. Mostly it is
 one. Where it is not, the scores of those few classes are computed in float64 from the weights as
-given, always in the same order: a label depends on model and example alone.
+given, always in the same order: a label depends on model and example alone (but see the end).
 
 The bound. A score is summed over blocks of m features in float32 and over the blocks in float64.
 The product of feature k of a block, counted from 0, is rounded no more than m - k + 3 times:
@@ -17,9 +17,11 @@ underflow, whose errors are at most 2^-125 for each feature (subnormal numbers m
 bounds the difference between a score and that of float64. A class stays in question while its score
 plus its bound reaches the greatest of all scores minus their bounds.
 
-Norms outside of what float32 squares and sums without overflow, infinity and NaN are left to BLAS,
-and so is an example with many classes in question. BLAS sums in an order of its own. A second
-bound, of float64, tells which of its labels are certain.
+What float32 cannot hold is left to BLAS: norms so great or small that squares or sums would over-
+or underflow (within them, what is lost when a weight or value underflows is far less than the
+rounding of γ), infinity and NaN. So is an example with many classes in question. BLAS sums in an
+order of its own. A second bound, of float64, tells which of its labels are certain, and what is not
+is decided as above; but for weights out of range, infinity and NaN, its labels stand.
 """
 
 from __future__ import annotations
@@ -45,9 +47,12 @@ BLOCK = 4096
 FEWEST, MOST = 64, 512
 MAX_RANGES = 64  # of features, for as many cores
 SCRATCH = 2**23  # bytes of sums at once
+FEW_PRODUCTS = 2**20  # of a call that one thread makes: a hand-over takes 5 to 10 µs
 U32, U64 = 2.0**-24, 2.0**-53  # unit roundoff
-LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of the weights; kernel.c has those of the examples
-SKIPPED = 15  # calls that BLAS answers at once after one in which it had to answer the most
+LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of r∘w; kernel.c has those of the examples
+SKIPPED = 15  # times the examples of a call that left most to BLAS are labelled by it at once
+COPIED = 2**25  # bytes of examples of float64 that are made for BLAS at once
+TOO_MANY = -2  # classes in question, in place of a label, as in kernel.c
 
 
 class Packed:
@@ -68,8 +73,10 @@ class Packed:
     ----------
     max_samples : int
         Examples of a call, at most.
-    n_labelled, n_doubtful : int
-        Examples that were labelled in float64, and those of them that float32 left in doubt.
+    n_screened, n_doubtful : int
+        Examples that float32 was to label as float64 does, and those that it left in doubt.
+    in_range : bool
+        Whether the bound on the error holds for the weights.
     """
 
     def __init__(
@@ -79,12 +86,12 @@ class Packed:
         self.dtype = coef.dtype
         self.n_classes, self.n_features = coef.shape
         n_panels = -(-self.n_classes // CLASSES)
-        block = block or max(FEWEST, min(MOST, BLOCK // n_panels // 8 * 8))
+        block = min(MOST, block or max(FEWEST, BLOCK // n_panels // 8 * 8))
         n_blocks = -(-self.n_features // block)
         n_ranges = max(1, min(MAX_RANGES, n_blocks))
         self.max_samples = max(1, SCRATCH // (n_ranges * (n_panels * CLASSES + 8) * 8))
         self._most = max(2, self.n_classes // 8)
-        self.n_labelled = self.n_doubtful = self._skip = 0
+        self.n_screened = self.n_doubtful = self._skip = 0
 
         if any(step % coef.itemsize for step in coef.strides) or not coef.flags.aligned:
             coef = coef.copy()
@@ -101,16 +108,17 @@ class Packed:
             n_threads(),
         )  # fmt: skip
         with np.errstate(over="ignore"):
-            self._norms = np.sqrt(growth.sum(axis=0))  # ‖r∘w‖: at least 3‖w‖
+            self._norms = np.sqrt(growth.sum(axis=0))  # ‖r∘w‖: at least 4‖w‖
 
         self._offset = np.full(n_panels * CLASSES, -np.inf)  # no label is that of a filled up line
         self._offset[: self.n_classes] = 0 if intercept is None else intercept
-        self._in_range = self._is_in_range(coef)
-        rounding = 4 * U64 * np.abs(self._offset) + self.n_features * 2.0**-125
+        self.in_range = self._is_in_range(coef)
+        finite = np.isfinite(self._offset)
+        self._of_offset = np.where(finite, 4 * U64 * np.abs(self._offset), 0.0)
         # 1.0001: γ(r)/(ru) for r up to 515, and the rounding of the norms themselves.
         float64 = 8 * self.n_features * U64
         self._error = (1.0001 * U32 + float64) * self._norms
-        self._rounding = np.where(np.isfinite(rounding), rounding, 0.0)
+        self._rounding = self._of_offset + self.n_features * 2.0**-125
         for row in repeated(coef, self._norms, self._offset):
             self._offset[row] = -np.inf
         self._model.offset = self._offset.ctypes.data
@@ -120,9 +128,10 @@ class Packed:
     def _is_in_range(self, coef: Array) -> bool:
         """Tell whether the bound holds for all classes; rows of zeros have no error at all."""
         norms, offset = self._norms[: self.n_classes], self._offset[: self.n_classes]
-        zero = norms == 0
+        zero, finite = norms == 0, np.isfinite(offset)
         within = zero | ((norms >= LEAST_NORM) & (norms <= GREATEST_NORM))
-        return bool(within.all() and np.isfinite(offset).all() and not coef[zero].any())
+        fits = (finite | (offset == -np.inf)).all() and finite.any()  # -inf: a class never wins
+        return bool(within.all() and fits and not coef[zero].any())
 
     @property
     def nbytes(self) -> int:
@@ -148,60 +157,72 @@ class Packed:
         """Label `max_samples` examples or fewer, of any real dtype."""
         dtype = np.result_type(x, np.float32)
         exact = np.result_type(dtype, self.dtype) == np.float64
-        if exact and (self._skip or not self._in_range):
-            self._skip = max(0, self._skip - 1)
+        if exact and (self._skip or not self.in_range):
+            self._skip = max(0, self._skip - len(x))
             return self._labels_of_blas(x)
         if not self.reads(x):
             x = np.array(x, dtype, order="C")
         labels, _ = self.call(x, exact)
         if exact:
-            left_open = np.flatnonzero(labels < 0)
+            left_open, too_many = np.flatnonzero(labels < 0), labels == TOO_MANY
             if len(left_open):
                 labels[left_open] = self._labels_of_blas(x[left_open])
-                self._skip = SKIPPED * (2 * len(left_open) > len(x))
+                if 2 * np.count_nonzero(too_many) > len(x):
+                    self._skip = SKIPPED * len(x)
         return labels
 
     def call(
         self, x: Array, exact: bool, with_scores: bool = False
     ) -> tuple[NDArray[np.intp], Array | None]:
-        """Return the kernel's labels, -1 where it has none, and the scores of float32 if asked."""
+        """Return the kernel's labels, negative where left open, and if asked float32's scores."""
         labels = np.empty(len(x), np.int64)
         scores = np.empty((len(x), self.n_classes)) if with_scores else None
         if len(x):
+            alone = len(x) * self._lines.size < FEW_PRODUCTS
             n_doubtful = self._kernel.label(
-                self._model, *rows_of(x), exact, self._most, n_threads(), labels.ctypes.data,
-                None if scores is None else scores.ctypes.data,
+                self._model, *rows_of(x), exact, self._most, 1 if alone else n_threads(),
+                labels.ctypes.data, None if scores is None else scores.ctypes.data,
             )  # fmt: skip
             if n_doubtful < 0:
                 raise MemoryError(f"no memory for the sums of {len(x)} examples")
             if exact:
-                self.n_labelled += len(x)
+                self.n_screened += len(x)
                 self.n_doubtful += n_doubtful + int(np.count_nonzero(labels < 0))
-        return labels, scores
+        return labels.astype(np.intp, copy=False), scores
 
     def _labels_of_blas(self, x: Array) -> NDArray[np.intp]:
-        """Label examples by a product of BLAS in float64, and decide what that leaves open."""
-        x = np.ascontiguousarray(x, np.float64)
+        """Label examples by products of BLAS in float64, and decide what these leave open."""
+        coef = self.coef.astype(np.float64, copy=False)
+        step = COPIED // max(1, 8 * self.n_features) + 1
+        pieces = [x[start : start + step] for start in range(0, max(1, len(x)), step)]
+        return np.concatenate(
+            [self._labels_of_product(np.ascontiguousarray(x, np.float64), coef) for x in pieces]
+        )
+
+    def _labels_of_product(self, x: Array, coef: Array) -> NDArray[np.intp]:
         with np.errstate(all="ignore"):
             offset = self._offset[: self.n_classes]
-            scores = x @ self.coef.astype(np.float64, copy=False).T + offset
+            scores = x @ coef.T + offset
+            scores[:, offset == -np.inf] = -np.inf  # also where the score is infinite
             labels: NDArray[np.intp] = scores.argmax(axis=1)
-            if not (self._in_range and len(x) and self.n_features):
+            if not (self.in_range and x.size):
                 return labels
             norms = np.sqrt(self.n_features) * np.abs(x).max(axis=1, keepdims=True)
             bounds = 4 * self.n_features * U64 * self._norms[: self.n_classes] * norms
-            bounds += self._rounding[: self.n_classes]
+            bounds += self._of_offset[: self.n_classes]
             best = (scores - bounds).max(axis=1, keepdims=True)
             in_question = scores + bounds >= best  # not where anything is NaN
-            open_ = np.flatnonzero((in_question.sum(axis=1) > 1) & np.isfinite(norms[:, 0]))
-        if len(open_):
-            x, in_question = x[open_], np.ascontiguousarray(in_question[open_])
-            decided = np.empty(len(open_), np.int64)
-            if not self._kernel.decide(
-                self._model, *rows_of(x), in_question.ctypes.data, n_threads(), decided.ctypes.data
-            ):
-                raise MemoryError(f"no memory for the scores of {len(x)} examples")
-            labels[open_] = decided
+            left_open = (in_question.sum(axis=1) > 1) & np.isfinite(norms[:, 0])
+        labels[left_open] = self.decide(x[left_open], in_question[left_open])
+        return labels
+
+    def decide(self, x: Array, in_question: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Label each example with the best of its classes in question, by scores of float64."""
+        labels, in_question = np.empty(len(x), np.int64), np.ascontiguousarray(in_question)
+        if len(x) and not self._kernel.decide(
+            self._model, *rows_of(x), in_question.ctypes.data, n_threads(), labels.ctypes.data
+        ):
+            raise MemoryError(f"no memory for the scores of {len(x)} examples")
         return labels
 
 

@@ -33,7 +33,7 @@ def predict(w: ArrayLike, x: ArrayLike) -> Labels:
     Parameters
     ----------
     w : array_like of shape (n_classes, n_features)
-        Weights: float32, float64 or integers. Two classes at least.
+        Weights: float32, float64 or integers. One class at least.
     x : array_like of shape (n_samples, n_features)
         Examples: float32, float64 or integers. One example ``v`` is ``v.reshape(1, -1)``.
 
@@ -48,8 +48,7 @@ def predict(w: ArrayLike, x: ArrayLike) -> Labels:
     TypeError
         If an array is not of float32, float64 or an integer dtype.
     ValueError
-        If an array is not two-dimensional, the numbers of features differ, or there are fewer than
-        two classes.
+        If an array is not two-dimensional, the numbers of features differ, or there is no class.
 
     Notes
     -----
@@ -82,7 +81,8 @@ class LinearPredictor:
     Raises
     ------
     TypeError, ValueError
-        As `linpredict.predict`; also if `intercept` has another shape than (n_classes,).
+        As `linpredict.predict`; also if there is one class only, or if `intercept` has another
+        shape than (n_classes,).
 
     Warns
     -----
@@ -96,6 +96,11 @@ class LinearPredictor:
 
     def __init__(self, coef: ArrayLike, intercept: ArrayLike | None = None) -> None:
         coef = as_weights(coef)
+        if len(coef) < 2:
+            raise ValueError(
+                f"weights must have a row for each of two classes at least, not shape {coef.shape}:"
+                " of a trained binary classifier, use LinearPredictor.of(classifier)"
+            )
         self._shape: tuple[int, int] = coef.shape
         self._intercept = None if intercept is None else as_intercept(intercept, coef).copy()
         self._dtype = dtype = np.result_type(coef, np.float32)
@@ -109,18 +114,19 @@ class LinearPredictor:
     @property
     def precision(self) -> np.dtype[Any]:
         """The dtype in which (nearly) all scores are computed: float32 on the kernel."""
-        return np.dtype(np.float32) if isinstance(self._model, Packed) else self._dtype
+        on_kernel = isinstance(self._model, Packed) and self._model.in_range
+        return np.dtype(np.float32) if on_kernel else self._dtype
 
     @property
     def in_doubt(self) -> float | None:
-        """The share of examples, of all labelled yet, whose scores were computed in float64, too.
+        """The share of examples that float32 was to label as float64 does, and left in doubt.
 
-        None where labels are not those of float64, or their scores all are.
+        None if there were none.
         """
         model = self._model
-        if isinstance(model, Dense) or not model.n_labelled:
+        if isinstance(model, Dense) or not model.n_screened:
             return None
-        return model.n_doubtful / model.n_labelled
+        return model.n_doubtful / model.n_screened
 
     @property
     def nbytes(self) -> int:
@@ -185,7 +191,7 @@ class LinearPredictor:
         elif x.shape[1] != self._shape[1]:
             as_examples(x, self._shape)
         model, n_samples = self._model, len(x)
-        if n_samples <= model.max_samples and x.nbytes <= COPIED:
+        if n_samples <= model.max_samples and (8 * x.size <= COPIED or model.reads(x)):
             return model.labels(x)
         # Pieces, so that scores, and examples that must be copied, take little memory.
         step = model.max_samples

@@ -289,7 +289,6 @@ def test_wrong_predictor_fails(factory: str, message: str) -> None:
     ("options", "message"),
     [
         (["--classes=0"], "--classes: '0' is not a positive integer"),
-        (["--classes=1"], "--classes: choose 2 or more"),
         (["--features=many"], "--features: 'many' is not a positive integer"),
         (["--samples=-1"], "--samples: '-1' is not a positive integer"),
         (
@@ -311,7 +310,7 @@ def test_wrong_predictor_fails(factory: str, message: str) -> None:
         ),
         (["--predictor=math:make"], "--predictor: 'math:make' cannot be imported: AttributeError"),
         (["--predictor=math:pi"], "--predictor: 'math:pi' is a float, expected factory(coef)"),
-        (["--features=1000000000000"], "the workload needs 336,000,000,002,560 bytes"),
+        (["--features=1000000000000"], "the workload needs 356,000,000,002,560 bytes"),
     ],
 )
 def test_bad_option(options: list[str], message: str) -> None:
@@ -501,19 +500,19 @@ def test_data_holds_what_the_refusal_counts() -> None:
     ("names", "weights", "batches", "libraries"),
     [
         (["formula"], 0, 0, 0),
-        (["formula", "packed"], 1, 0, 0),
-        (["formula", "packed", "a:b", "c:d"], 3, 0, 0),
+        (["formula", "packed"], 1.5, 0, 0),
+        (["formula", "packed", "a:b", "c:d"], 3.5, 0, 0),
         (["torch", "onnxruntime"], 1 + 5, 0, 290),
-        (["onnxruntime", "jax", "packed"], 2 + 2 + 1 + 3, 1.5, 100),
+        (["onnxruntime", "jax", "packed"], 2 + 2 + 1.5 + 3, 1.5, 100),
     ],
 )
 def test_memory_of_all_predictors_is_counted(
-    names: list[str], weights: int, batches: float, libraries: int
+    names: list[str], weights: float, batches: float, libraries: int
 ) -> None:
     needed = 1000 * weights + 10 * batches + libraries * 2**20
     assert memory(names, 1000, 10, {}) == needed
     builds = {"formula": 10, "packed": 10}
-    assert memory(names, 1000, 10, builds) == needed + 1000 * 9 * ("packed" in names)
+    assert memory(names, 1000, 10, builds) == needed + 1500 * 9 * ("packed" in names)
 
 
 def test_more_predictors_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -533,7 +532,7 @@ def test_memory_limit_below_what_is_needed() -> None:
         ["bash", "-c", f"ulimit -v 2000000; {command}"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    message = r"ERROR: the workload needs 2,416,967,680 bytes of memory and [\d,]+ are available"
+    message = r"ERROR: the workload needs 2,484,076,544 bytes of memory and [\d,]+ are available"
     assert re.search(message, done.stderr)
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -576,3 +575,9 @@ def test_available_memory_obeys_a_container(
     (tmp_path / "memory.current").write_text("4000\n")
     (tmp_path / "memory.high").write_text("4500\n")
     assert available_memory() == 900
+
+
+def test_one_class() -> None:
+    done = run("--classes=1", "--features=1", "--samples=1", "-rs")
+    assert done.returncode == 0
+    assert "packed tells two classes apart" in done.stdout

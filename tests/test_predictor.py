@@ -120,7 +120,7 @@ def test_mixed_dtypes_are_scored_in_the_wider_one(labels_of: LabelsOf) -> None:
         (np.ones((2, 3)), np.ones((4, 3, 1)), ValueError, r"\(2, 3\), not \(4, 3, 1\)"),
         (np.ones((2, 3)), 1.0, ValueError, r"\(2, 3\), not \(\)"),
         (np.ones(3), np.ones((1, 3)), ValueError, r"\(n_classes, n_features\), not \(3,\)"),
-        (np.ones((0, 3)), np.ones((1, 3)), ValueError, "two classes"),
+        (np.ones((0, 3)), np.ones((1, 3)), ValueError, "one class"),
         ([[1.0, 2.0], [3.0]], np.ones((1, 2)), ValueError, "weights.*rectangular"),
         (np.ones((2, 3)), np.ones((4, 3), complex), TypeError, "examples.*complex128"),
         (np.ones((2, 3), "float16"), np.ones((4, 3)), TypeError, "weights.*float16"),
@@ -134,6 +134,12 @@ def test_bad_input(
 ) -> None:
     with pytest.raises(error, match=message):
         labels_of(w, x)
+
+
+def test_one_class() -> None:
+    assert predict(np.ones((1, 3)), np.ones((4, 3))).tolist() == [0] * 4
+    with pytest.raises(ValueError, match=r"LinearPredictor\.of\(classifier\)"):
+        LinearPredictor(np.ones((1, 3)))
 
 
 def test_intercept() -> None:

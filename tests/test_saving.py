@@ -113,7 +113,7 @@ def test_what_is_written_in_part_is_not_kept(tmp_path: Path) -> None:
     Path(destination).write_text('{"benchmarks": [{}]}')
     destination.write()
     assert path.read_text() == '{"benchmarks": [{}]}'
-    os.close(destination.memory)
+    destination.close()
 
 
 @pytest.mark.parametrize("option", ["-x", "--maxfail=1"])

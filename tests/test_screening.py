@@ -1,5 +1,6 @@
 """Labels of float64 found in float32: each claim of ``linpredict/packed.py``."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_error_stays_within_the_bound(values: str, scale: float, wide: bool) -> 
     exact = x.astype("longdouble") @ w.astype("longdouble").T
     norms = np.sqrt((x.astype("longdouble") ** 2).sum(axis=1, keepdims=True))
     bounds = packed._error[: len(w)] * norms + packed._rounding[: len(w)]
-    assert packed._in_range
+    assert packed.in_range
     assert (abs(scores - exact) <= bounds).all()
 
 
@@ -103,13 +104,14 @@ def test_bound_is_no_greater_than_need_be(factor: float, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_labels_depend_on_model_and_example_alone(dtype: str) -> None:
     w, x = near_ties(1e-16)  # equal or one rounding apart
-    x = x.astype(dtype)
+    x = x.astype("float32").astype(dtype)
     predictor = LinearPredictor(w)
     labels = predictor.predict(x)
     one_by_one = [int(predictor.predict(x[i : i + 1])[0]) for i in range(len(x))]
     assert labels.tolist() == one_by_one
     assert labels[::-1].tolist() == predictor.predict(x[::-1]).tolist()
     assert labels.tolist() == LinearPredictor(w).predict(np.asfortranarray(x)).tolist()
+    assert labels.tolist() == LinearPredictor(w).predict(x.astype("float64")).tolist()
     # BLAS, which sums in another order, leaves what is not certain to the same sums.
     model = predictor._model
     assert isinstance(model, Packed)
@@ -177,6 +179,44 @@ def test_equal_classes_leave_no_doubt() -> None:
     # A greater intercept makes the second one win, an equal one does not.
     intercept = np.tile([0.0, 1e-12], len(w) // 2)
     assert (LinearPredictor(w, intercept).predict(x) % 2 == 1).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_repeated_class_does_not_win_by_an_infinite_score(dtype: str) -> None:
+    w, x = abs(normal(SHAPE)) + 1, np.ones((3, SHAPE[1]))
+    w[2:] = w[1]
+    x[0, 5], x[1, 6] = np.inf, -np.inf
+    w, x = w.astype(dtype), x.astype(dtype)
+    predictor = LinearPredictor(w)
+    model = predictor._model
+    assert isinstance(model, Packed)
+    assert predictor.predict(x).tolist()[:2] == [0, 0]
+    assert model._labels_of_blas(x).tolist()[:2] == [0, 0]
+
+
+def test_class_of_which_the_intercept_is_minus_infinity() -> None:
+    w, x = near_ties(1e-16)
+    intercept = np.zeros(len(w))
+    intercept[::4] = -np.inf
+    predictor = LinearPredictor(w, intercept)
+    labels = predictor.predict(x)
+    assert (labels % 4 != 0).all()
+    assert predictor.precision == np.float32
+    assert labels.tolist() == [int(predictor.predict(x[i : i + 1])[0]) for i in range(len(x))]
+    assert LinearPredictor(1e-30 * w).precision == np.float64
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_memory_of_examples_that_blas_labels(dtype: str) -> None:
+    w, x = np.eye(40, 4096, dtype=dtype), np.ones((8000, 4096), "float32")
+    x[:, 0] = np.nan
+    predictor = LinearPredictor(w)
+    tracemalloc.start()
+    predictor.predict(x)
+    predictor.predict(np.broadcast_to(np.int64(1), x.shape))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 128 * 2**20  # in float64 the examples would take 250
 
 
 def test_many_classes_in_question_are_left_to_blas(monkeypatch: pytest.MonkeyPatch) -> None:
