@@ -255,7 +255,8 @@ def test_tables_and_summary() -> None:
     for name in ("formula", "packed"):
         table = done.stdout.split(f"benchmark '{name} 5x40x32-float64'")[1].splitlines()[3:9]
         assert [int(line.split()[2]) for line in table] == sizes
-        rows = [line.split() for line in done.stdout.splitlines() if line.startswith(f"{name} ")]
+        summary = done.stdout.split("= latency and throughput")[1].split("\n\n")[0].splitlines()
+        rows = [line.split() for line in summary if line.startswith(f"{name} ")]
         assert [int(row[1]) for row in rows] == sizes
 
 
@@ -578,6 +579,6 @@ def test_available_memory_obeys_a_container(
 
 
 def test_one_class() -> None:
-    done = run("--classes=1", "--features=1", "--samples=1", "-rs")
+    done = run("--classes=1", "--features=1", "--samples=1", "--batch-sizes=1", "-rs")
     assert done.returncode == 0
     assert "packed tells two classes apart" in done.stdout

@@ -167,7 +167,7 @@ def test_cases_faster_than_their_limit_are_named(monkeypatch: pytest.MonkeyPatch
     expected = (
         f"1 of 1 cases faster than the limit, most of all packed at batch size 1 ({ratio:.2f}"
     )
-    assert f"{expected} times): likely memory was slower" in done.stdout
+    assert f"{expected} times): likely memory was slower" in " ".join(done.stdout.split())
 
 
 def test_without_a_compiler_it_is_not_called_a_limit(tmp_path: Path) -> None:
@@ -263,10 +263,11 @@ def test_one_disturbed_call_does_not_decide_the_rounds() -> None:
     calls: list[int] = []
 
     def predict(x: Any) -> Any:
-        calls.append(len(x))
-        if len(calls) == 1:
-            time.sleep(0.05)
-        return np.arange(2)
+        if np.array_equal(x, data.x):  # no near tie
+            calls.append(len(x))
+            if len(calls) <= 2:  # the first is not counted
+                time.sleep(0.05)
+        return x.argmax(axis=1)
 
     assert warm_up(predict, data, range(0, 1, 2)) < 0.05
-    assert calls == [2] * CALLS
+    assert calls == [2] * (1 + CALLS)
