@@ -232,8 +232,14 @@ tile(const int rows, const int panels, const float *restrict w, int64_t panel,
     while (k + STEP <= n_features) {
         copy(copying);
         for (int step = 0; step < STEPS && k + STEP <= n_features; step++, k += STEP) {
-            for (int64_t i = 0; i < panels * ahead.lines; i++)
-                __builtin_prefetch(ahead.weights + LINE * i, 0, 2);
+            /* Many lines go into the second cache: into the first, batches of 4 to 16 took a quarter
+               longer. A few go into the first: 2 % faster. */
+            if (ahead.lines == 1)
+                UNROLLED (int i = 0; i < panels; i++)
+                    __builtin_prefetch(ahead.weights + LINE * i);
+            else
+                for (int64_t i = 0; i < panels * ahead.lines; i++)
+                    __builtin_prefetch(ahead.weights + LINE * i, 0, 2);
             ahead.weights += panels * ahead.bytes;
             for (int i = 0; i < STEP; i += 2) { /* by two: GCC copies registers beyond that */
                 MULTIPLY(0)
@@ -274,7 +280,7 @@ tiles(int64_t rows, const float *w, int64_t n_panels, int64_t panel, const float
       int64_t n_features, double *sums, int64_t sums_stride, Ahead ahead, Copying *copying)
 {
     const float *end = w + n_panels * panel;
-#define AT_ONCE(r, n)                                                                                \
+#define AT_ONCE(r, n)                                                                             \
     while (fits(r, n) && w + n * panel <= end) {                                                  \
         tile(r, n, w, panel, x, stride, n_features, sums, sums_stride, ahead, copying);           \
         w += n * panel;                                                                           \

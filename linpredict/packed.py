@@ -20,8 +20,9 @@ plus its bound reaches the greatest of all scores minus their bounds.
 What float32 cannot hold is left to BLAS: norms so great or small that squares or sums would over-
 or underflow (within them, what is lost when a weight or value underflows is far less than the
 rounding of γ), infinity and NaN. So is an example with many classes in question. BLAS sums in an
-order of its own. A second bound, of float64, tells which of its labels are certain, and what is not
-is decided as above; but for weights out of range, infinity and NaN, its labels stand.
+order of its own, here over blocks of features that are added up in order. A second bound, of
+float64, tells which of its labels are certain, and what is not is decided as above; but for weights
+out of range, infinity and NaN, its labels stand.
 """
 
 from __future__ import annotations
@@ -45,12 +46,13 @@ LINE = 64  # bytes
 BLOCK = 4096
 # Features of a block. At 64 classes, with half as many as 512, batches of 96 took 4 % longer.
 FEWEST, MOST = 64, 512
-MAX_RANGES = 64  # of features, for as many cores
+MAX_RANGES = 32  # of features, for as many cores; 64 took up to 3 % longer at 512 examples
 SCRATCH = 2**23  # bytes of sums at once
 FEW_PRODUCTS = 2**18  # of a call that one thread makes: a hand-over takes 5 to 10 µs
 U32, U64 = 2.0**-24, 2.0**-53  # unit roundoff
 LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of r∘w; kernel.c has those of the examples
 SKIPPED = 15  # times the examples of a call that left most to BLAS are labelled by it at once
+OF_BLAS = 4096  # features of a product of BLAS: its error grows with their number
 COPIED = 2**25  # bytes of examples of float64 that are made for BLAS at once
 TOO_MANY = -2  # classes in question, in place of a label, as in kernel.c
 
@@ -92,6 +94,7 @@ class Packed:
         self.max_samples = max(1, SCRATCH // (n_ranges * (n_panels * CLASSES + 8) * 8))
         self._most = max(2, self.n_classes // 8)
         self.n_screened = self.n_doubtful = self._skip = 0
+        self._norms_of_coef: Array | None = None  # when it is first needed
 
         if any(step % coef.itemsize for step in coef.strides) or not coef.flags.aligned:
             coef = coef.copy()
@@ -193,7 +196,11 @@ class Packed:
     def _labels_of_blas(self, x: Array) -> NDArray[np.intp]:
         """Label examples by products of BLAS in float64, and decide what these leave open."""
         coef = self.coef.astype(np.float64, copy=False)
-        step = COPIED // max(1, 8 * self.n_features) + 1
+        if self._norms_of_coef is None and coef.size:
+            with np.errstate(all="ignore"):
+                self._norms_of_coef = norms_of(coef)
+        as_it_is = x.dtype == np.float64 and x.flags.c_contiguous
+        step = len(x) + 1 if as_it_is else COPIED // max(1, 8 * self.n_features) + 1
         pieces = [x[start : start + step] for start in range(0, max(1, len(x)), step)]
         return np.concatenate(
             [self._labels_of_product(np.ascontiguousarray(x, np.float64), coef) for x in pieces]
@@ -201,18 +208,23 @@ class Packed:
 
     def _labels_of_product(self, x: Array, coef: Array) -> NDArray[np.intp]:
         with np.errstate(all="ignore"):
-            offset = self._offset[: self.n_classes]
-            scores = x @ coef.T + offset
+            offset, n = self._offset[: self.n_classes], self.n_features
+            scores = np.zeros((len(x), self.n_classes))
+            for start in range(0, n, OF_BLAS):
+                features = slice(start, start + OF_BLAS)
+                scores += x[:, features] @ coef[:, features].T
+            scores += offset
             scores[:, offset == -np.inf] = -np.inf  # also where the score is infinite
             labels: NDArray[np.intp] = scores.argmax(axis=1)
-            if not (self.in_range and x.size):
+            if not (self.in_range and x.size) or self._norms_of_coef is None:
                 return labels
-            norms = np.sqrt(self.n_features) * np.abs(x).max(axis=1, keepdims=True)
-            bounds = 4 * self.n_features * U64 * self._norms[: self.n_classes] * norms
+            # Roundings of a sum, of the product and of `decide`, with room for those of the norms.
+            roundings = 2.5 * (OF_BLAS + n / OF_BLAS + n / (8 * MAX_RANGES) + 2 * MAX_RANGES)
+            bounds = roundings * U64 * self._norms_of_coef * norms_of(x)[:, np.newaxis]
             bounds += self._of_offset[: self.n_classes]
             best = (scores - bounds).max(axis=1, keepdims=True)
             in_question = scores + bounds >= best  # not where anything is NaN
-            left_open = (in_question.sum(axis=1) > 1) & np.isfinite(norms[:, 0])
+            left_open = (in_question.sum(axis=1) > 1) & np.isfinite(bounds).all(axis=1)
         labels[left_open] = self.decide(x[left_open], in_question[left_open])
         return labels
 
@@ -229,6 +241,15 @@ class Packed:
 def rows_of(x: Array) -> tuple[int, bool, int, int]:
     """Return what the kernel is told of examples."""
     return x.ctypes.data, x.itemsize == 8, x.strides[0] // x.itemsize, len(x)
+
+
+def norms_of(a: Array) -> Array:
+    """Return the Euclidean norms of rows, or more where their squares over- or underflow."""
+    squares: Array = np.einsum("ij,ij->i", a, a)
+    norms = np.sqrt(squares)
+    unsafe = (squares < 1e-280) | (squares > 1e280)
+    norms[unsafe] = math.sqrt(a.shape[1]) * np.abs(a[unsafe]).max(axis=1)
+    return norms
 
 
 def repeated(coef: Array, norms: Array, offset: Array) -> Iterator[int]:
