@@ -99,12 +99,15 @@ def draw_limits(
 def draw_knee(axes: Axes, limits: list[LimitLine], height: float) -> None:
     """Mark where reading gives way to arithmetic, with words at a part of the axes' height.
 
-    Where there are several limits, their bends show it.
+    Two limits, of two precisions, have a line each. Where there are more, their bends show it.
     """
-    if len(limits) != 1 or limits[0].knee not in limits[0].seconds:
+    knees = sorted({limit.knee for limit in limits if limit.knee in limit.seconds})
+    if not knees or len(limits) > 2:
         return
-    axes.axvline(knee := limits[0].knee, color="0.5", linewidth=0.6, zorder=0)
-    for word, side, align in (("reading", -1, "right"), ("arithmetic", 1, "left")):
+    for knee in knees:
+        axes.axvline(knee, color="0.5", linewidth=0.6, zorder=0)
+    words = (("reading", -1, "right", knees[0]), ("arithmetic", 1, "left", knees[-1]))
+    for word, side, align, knee in words:
         axes.annotate(
             word,
             (knee, height),
