@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from benchmarks.files import check_writable, write
+from benchmarks.scripts import heed_signals
 
 # Okabe and Ito's colours, told apart by the colour-blind ("Color Universal Design", 2008), less
 # the yellow, too pale for lines. Seven colours, 13 markers: 91 predictors before a pair recurs.
@@ -128,6 +129,7 @@ def save(figures: dict[str, Figure], folder: Path, extension: str) -> None:
     for name, figure in figures.items():
         figure.savefig(drawn := io.BytesIO(), format=extension, dpi=150)
         content[folder / f"{name}.{extension}"] = drawn.getvalue()
+    heed_signals()
     check_folder(folder, figures, extension)
     earlier: dict[Path, bytes] = {}
     for path in filter(Path.is_file, content):

@@ -17,13 +17,26 @@ os.environ["MATPLOTLIBRC"] = os.devnull
 os.environ["MPLBACKEND"] = "agg"
 
 
+stopped_by: list[int] = []  # signals
+
+
+def stop(number: int, frame: object = None) -> None:
+    """End the script as a signal asks, and tidy up."""
+    stopped_by.append(number)
+    sys.exit(128 + number)
+
+
+def heed_signals() -> None:
+    """End the script if a signal came: what that raised is lost where C calls Python (fonts)."""
+    if stopped_by:
+        sys.exit(128 + stopped_by[0])
+
+
 def run(main: Callable[[], int]) -> NoReturn:
     """Run a script's `main`, and end with the status that it returns, or that of a signal."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # an ASCII terminal has no µ
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # tidies up
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    sys.exit(main())
