@@ -20,7 +20,7 @@ from benchmarks.case import Builds, Case, statistics_of
 from benchmarks.failing import failing
 from benchmarks.gate import Gate
 from benchmarks.labels import Predict
-from benchmarks.limit import Limit, precision_of
+from benchmarks.limit import Limit, precision_of, stated_by
 from benchmarks.options import JUDGED_ONCE
 from benchmarks.peers import UnavailableError
 from benchmarks.session import SESSION, Session
@@ -174,7 +174,7 @@ def case(
         run.cases.append(info)
         if ceilings:
             info["precision"] = ceilings.roofline.precision
-            in_doubt = getattr(getattr(builds.current[0], "__self__", None), "in_doubt", None)
+            in_doubt = stated_by(builds.current[0], "in_doubt")
             if in_doubt is not None:
                 info["in_doubt"] = in_doubt
             rest()

@@ -140,6 +140,11 @@ class InC:
         return timed(lambda: list(self._threads.map(work, range(self._cores))))[0]
 
 
+def stated_by(predict: Predict, attribute: str) -> Any:
+    """Return what a predictor, or the object whose method it is, states of itself, or None."""
+    return getattr(getattr(predict, "__self__", predict), attribute, None)
+
+
 def precision_of(predict: Predict, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype in which a predictor reads its weights and computes.
 
@@ -151,7 +156,7 @@ def precision_of(predict: Predict, dtype: np.dtype[Any]) -> np.dtype[Any]:
     ValueError
         If it is neither float32 nor float64.
     """
-    stated = getattr(getattr(predict, "__self__", predict), "precision", None)
+    stated = stated_by(predict, "precision")
     if stated is None:
         return dtype
     with suppress(TypeError, ValueError):

@@ -16,7 +16,6 @@ thread. */
 #include "pool.h"
 
 #include <math.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -53,7 +53,7 @@ U32, U64 = 2.0**-24, 2.0**-53  # unit roundoff
 LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of r∘w; kernel.c has those of the examples
 SKIPPED = 15  # times the examples of a call that left most to BLAS are labelled by it at once
 OF_BLAS = 4096  # features of a product of BLAS: its error grows with their number
-COPIED = 2**25  # bytes of examples of float64 that are made for BLAS at once
+COPIED = 2**25  # bytes of examples that are copied, or converted, at once
 TOO_MANY = -2  # classes in question, in place of a label, as in kernel.c
 
 

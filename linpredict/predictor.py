@@ -18,13 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 from linpredict.arrays import as_examples, as_intercept, as_weights
 from linpredict.dense import Dense
 from linpredict.kernel import kernel
-from linpredict.packed import Packed
+from linpredict.packed import COPIED, Packed
 from linpredict.trained import weights_of
 
 Array = NDArray[Any]
 Labels = NDArray[np.intp]
-
-COPIED = 2**25  # bytes of examples that must be copied, at once
 
 
 def predict(w: ArrayLike, x: ArrayLike) -> Labels:
