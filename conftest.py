@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import machine, options, predictors, report, rows, saving, verdicts, words
-from benchmarks.baseline import Baseline, BaselineError, undirected
+from benchmarks import machine, options, report, rows, saving, verdicts, words
+from benchmarks.baseline import Baseline, BaselineError
+from benchmarks.checkout import undirected
 from benchmarks.gate import Gate
 from benchmarks.session import SESSION, Session
 from benchmarks.workload import Workload
@@ -39,29 +40,38 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse, before anything is allocated, what cannot be measured; import the baseline."""
+    """Refuse, before anything is allocated, what cannot be measured; prepare the baseline."""
     config = session.config
     if not options.measures(config, session.items):
         return
     options.check_resources(config)
-    if config.getoption("baseline") is not None:
+    if options.compares(config):
         options.check_markers(session.items)
         config.stash[SESSION].gate = make_gate(config)
 
 
 def make_gate(config: pytest.Config) -> Gate:
-    """Import the baseline."""
+    """Prepare the baseline."""
     # Python would end without removing what is temporary.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 128 + signal.SIGTERM))
+    terminalreporter = config.pluginmanager.get_plugin("terminalreporter")
+    names = options.compared(config)
     try:
-        baseline = Baseline(config.getoption("baseline"))
+        baseline = Baseline(
+            names,
+            config.getoption("baseline"),
+            config.getoption("baseline_with") or (),
+            config.getoption("baseline_python"),
+            dict(config.getoption("baseline_set") or ()),
+            terminalreporter.write_line if terminalreporter else print,
+        )
     except BaselineError as error:
-        raise pytest.UsageError(f"--baseline: {error}") from error
-    config.add_cleanup(baseline.close)
-    compared = predictors.PACKAGE.keys() & config.getoption("predictor")
-    n_cases = len(compared) * len(config.getoption("batch_sizes"))
+        raise pytest.UsageError(str(error)) from error
+    n_cases = len(names) * len(config.getoption("batch_sizes"))
     fails = ("slower", "undecided") if config.getoption("undecided") == "fail" else ("slower",)
-    return Gate(baseline, config.getoption("max_slowdown"), n_cases, fails)
+    gate = Gate(baseline, config.getoption("max_slowdown"), n_cases, fails)
+    config.add_cleanup(gate.close)
+    return gate
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -178,10 +188,15 @@ def sum_up(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> 
         conclusion = verdicts.conclusion(
             run.cases, baseline, gate.max_slowdown, gate.fails, run.failed
         )
-        terminalreporter.write_line("\n".join([*report.aligned(table), conclusion]))
+        differences = verdicts.differences(run.cases, baseline)
+        resolution = verdicts.resolution(run.cases)
+        lines = [*differences, *report.aligned(table), conclusion, *resolution]
+        terminalreporter.write_line("\n".join(lines))
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:
                 with open(path, "a", encoding="utf-8") as file:
-                    file.write(f"### {conclusion}\n\n{workload}\n\n{report.markdown(table)}\n")
+                    said = [f"### {conclusion}\n", f"{workload}\n", *resolution, ""]
+                    said += [*differences, "", report.markdown(table)]
+                    file.write("\n".join(said) + "\n")
             except OSError as error:
                 terminalreporter.write_line(f"GITHUB_STEP_SUMMARY cannot be written: {error}")

@@ -40,6 +40,14 @@ def percentage(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
 
 
+def variable(text: str) -> tuple[str, str]:
+    """Parse an environment variable, such as ``OMP_NUM_THREADS=1``."""
+    name, equals, value = text.partition("=")
+    if name and equals and "\0" not in text:
+        return name, value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a variable like OMP_NUM_THREADS=1")
+
+
 def seconds(text: str) -> float:
     """Parse a duration such as ``20ms``, ``0.02`` or ``20000 us``, or 0, in seconds."""
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*(ns|us|µs|μs|ms|s)?\s*", text)

@@ -1,27 +1,22 @@
-"""The package as it is at another commit, imported beside the current one."""
+"""The other side of a comparison: another commit, environment, interpreter, or variables."""
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import subprocess
 import sys
-import tempfile
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
-from benchmarks.labels import ChangedDataError, Predict, WrongLabelsError
-from benchmarks.predictors import PACKAGE, of_package
-from benchmarks.workload import Data
+import linpredict
+from benchmarks.checkout import Checkout, CheckoutError, current_commit, is_changed
+from benchmarks.environments import UnusableEnvironmentError, check_interpreter, with_requirements
+from benchmarks.labels import ChangedDataError, WrongLabelsError
+from benchmarks.peers import UnavailableError
+from benchmarks.predictors import PREDICTORS
+from benchmarks.processes import WorkerError
+from benchmarks.worker import PACKAGE, is_installed
 
-ROOT = Path(__file__).parents[1]
-NAME = "linpredict_baseline"
+Folders = tuple[list[str], list[str], str | None]
 
 
 class BaselineError(ValueError):
@@ -29,168 +24,185 @@ class BaselineError(ValueError):
 
 
 class Baseline:
-    """The package `linpredict` as it is at a commit.
+    """What the current code is compared with.
 
-    It is taken from git into a temporary folder, without touching work tree or index, and imported
-    as ``linpredict_baseline``: its code runs, with the rights of whoever runs the benchmarks.
+    Its code runs, with the rights of whoever runs the benchmarks.
 
     Parameters
     ----------
-    revision : str
-        Anything that git resolves to a commit.
+    names : sequence of str
+        The predictors of the run; modules of one's own are already imported.
+    revision : str, optional
+        A commit, of the repository that each predictor's source lies in.
+    requirements : sequence of str
+        What an environment of its own has instead, as pip takes it.
+    python : str, optional
+        Another interpreter.
+    variables : mapping
+        Environment variables.
+    say : callable
+        Told what takes more than seconds.
 
     Attributes
     ----------
-    commit : str
-        The full id of the commit.
+    python : str
+        The interpreter.
+    variables : mapping
+        Set beside those of this process.
 
     Raises
     ------
     BaselineError
-        If git, the commit or the package in it is missing, or the import fails.
+        If git, the commit, the interpreter or what is required cannot be had; the sentence begins
+        with the option.
     """
 
-    def __init__(self, revision: str) -> None:
-        self.commit = resolve(revision)
-        self._folder = tempfile.TemporaryDirectory(prefix="linpredict-baseline-")
+    def __init__(
+        self,
+        names: Sequence[str],
+        revision: str | None = None,
+        requirements: Sequence[str] = (),
+        python: str | None = None,
+        variables: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.revision, self.variables = revision, dict(variables or {})
+        self._asked = [
+            *requirements,
+            *([f"Python {python}"] if python else ()),
+            *(f"{name}={value}" for name, value in self.variables.items()),
+        ]
+        self.python = sys.executable
+        self._checkouts: dict[str, Checkout] = {}
+        option = ""
         try:
-            extract(self.commit, Path(self._folder.name))
-            self._package = import_package(Path(self._folder.name))
-        except BaseException:
+            if revision is not None:
+                option = "--baseline"
+                self._checkouts = checkouts(
+                    [n for n in names if n in PACKAGE or n not in PREDICTORS], revision
+                )
+            if python:
+                option = "--baseline-python"
+                self.python = check_interpreter(python)
+            if requirements:
+                option = "--baseline-with"
+                self.python = with_requirements(requirements, self.python, say)
+        except (CheckoutError, UnusableEnvironmentError) as error:
             self.close()
-            raise
+            raise BaselineError(f"{option}: {error}") from error
 
     def __str__(self) -> str:
-        """Name the commit as git does in short."""
-        return self.commit[:7]
+        """Name it in short."""
+        commits = dict.fromkeys(of.commit[:7] for of in self._checkouts.values())
+        return " with ".join(filter(None, ["/".join(commits), ", ".join(self._asked)]))
 
-    def has(self, name: str) -> bool:
-        """Tell whether the package has a predictor."""
-        return name in PACKAGE and hasattr(self._package, PACKAGE[name][0])
+    @property
+    def commit(self) -> str:
+        """The full id of the commit, where nothing else differs; otherwise what it is called."""
+        commits = {of.commit for of in self._checkouts.values()}
+        return commits.pop() if len(commits) == 1 and not self._asked else str(self)
 
-    def make(self, name: str, data: Data) -> Predict:
-        """Make a predictor of the package from weights; `BaselineError` where that fails."""
-        try:
-            predict = of_package(name, self._package, data.coef[:])
-            data.check_unchanged()
-            return predict
-        except Exception as error:
-            raise BaselineError(described(error)) from error
+    def folders(self, name: str, sources: Mapping[str, str]) -> Folders:
+        """Return where this side looks for modules first, where at last, and where it does not.
+
+        What an environment has installed comes before the current side's work tree, and a commit's
+        before that.
+
+        Parameters
+        ----------
+        name : str
+            A predictor.
+        sources : mapping
+            The modules that the current side imported from work trees, and their files.
+        """
+        roots = dict.fromkeys([*own_folders(), *(root(*source) for source in sources.items())])
+        checkout = self._checkouts.get(name)
+        first, last = [], []
+        for folder in map(Path, roots):
+            if checkout and folder in checkout:
+                first.append(str(checkout.counterpart(folder)))
+            elif self.python == sys.executable:
+                first.append(str(folder))
+            else:
+                last.append(str(folder))
+        return first, last, str(checkout.work_tree) if checkout else None
+
+    def check_sources(self, name: str, sources: Mapping[str, str]) -> None:
+        """Raise `BaselineError` if this side imported the work tree's code in place of a commit's.
+
+        An editable install does so where the commit lacks what the work tree has.
+        """
+        checkout = self._checkouts.get(name)
+        for module, file in sources.items():
+            if checkout and Path(file) in checkout:
+                raise BaselineError(
+                    f"{checkout.commit[:7]} has no module {module}, and {file} would be imported "
+                    "on both sides: choose a commit that has it"
+                )
+
+    def commits(self, name: str) -> tuple[str, str]:
+        """Return the commits of the current side and of this; a ``+`` stands for changes since."""
+        checkout = self._checkouts.get(name)
+        if not checkout:
+            return "", ""
+        changed = "+" * is_changed(checkout.work_tree)
+        return current_commit(checkout.work_tree)[:7] + changed, checkout.commit[:7]
 
     def close(self) -> None:
-        """Remove the folder and the modules."""
-        forget()
-        self._folder.cleanup()
+        """Remove what is temporary."""
+        for checkout in {id(of): of for of in self._checkouts.values()}.values():
+            checkout.close()
+
+
+def checkouts(names: Sequence[str], revision: str) -> dict[str, Checkout]:
+    """Return the source code of predictors at a commit, of each repository once."""
+    found: dict[str, Checkout] = {}
+    try:
+        for name in names:
+            folder = source_folder(name)
+            shared = next((of for of in found.values() if folder in of), None)
+            found[name] = shared or Checkout(folder, revision)
+            if name in PACKAGE and not (found[name].counterpart(folder) / "__init__.py").exists():
+                raise CheckoutError(
+                    f"{found[name].commit[:7]} has no package linpredict: choose a later commit"
+                )
+    except BaseException:
+        for checkout in found.values():
+            checkout.close()
+        raise
+    return found
+
+
+def source_folder(name: str) -> Path:
+    """Return the folder of the source code that a predictor is made from."""
+    module = linpredict if name in PACKAGE else sys.modules[name.partition(":")[0]]
+    if not module.__file__:
+        raise CheckoutError(f"{name} has no source file: name a module that has one")
+    folder = Path(os.path.realpath(module.__file__)).parent
+    if is_installed(str(folder)):
+        raise CheckoutError(
+            f"{name} is installed in {folder}, and not in a git work tree: install it with "
+            "pip install -e, or compare versions with --baseline-with"
+        )
+    return folder
+
+
+def own_folders() -> list[str]:
+    """Return the folders in which this process looks for modules before those of installations."""
+    folders = (os.path.realpath(folder or ".") for folder in sys.path)
+    return [folder for folder in folders if not is_installed(folder)]
+
+
+def root(module: str, file: str) -> str:
+    """Return the folder that a module was found in, by its name."""
+    path = Path(file)
+    levels = module.count(".") + path.name.startswith("__init__.")
+    return str(path.parents[levels])
 
 
 def described(error: BaseException) -> str:
     """Describe an exception of a predictor's code in a line."""
     message = " ".join(str(error).split())
-    if isinstance(error, (WrongLabelsError, ChangedDataError)):
+    if isinstance(error, (WrongLabelsError, ChangedDataError, WorkerError, UnavailableError)):
         return message
     return f"{type(error).__name__}: {message or 'no message'}"
-
-
-def resolve(revision: str) -> str:
-    """Return the full id of the commit that a revision means."""
-    if revision.startswith("-") or not revision.strip():
-        raise BaselineError(f"{revision!r} is not a revision: give a branch, a tag or a commit")
-    done = git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-    if done.returncode == 0:
-        return done.stdout.decode().strip()
-    if b"true" in git("rev-parse", "--is-shallow-repository").stdout:
-        raise BaselineError(
-            f"this clone is shallow and has no commit {revision!r}: fetch it with "
-            "git fetch --unshallow, or in GitHub's actions/checkout with fetch-depth: 0"
-        )
-    if git("rev-parse", "--git-dir").returncode:
-        reason = done.stderr.decode(errors="replace").strip() or "no git repository"
-        first, *_, last = reason.splitlines() * 2
-        if "safe.directory" in last:
-            raise BaselineError(
-                f"{ROOT} belongs to another user, so git does not read it: allow it with "
-                f"{last.strip()}"
-            )
-        remedy = ": run from a clone" if "not a git repository" in reason else ""
-        raise BaselineError(f"{ROOT} cannot be read by git ({first}){remedy}")
-    raise BaselineError(
-        f"git knows no commit {revision!r}: give a branch, a tag or a commit of this clone "
-        "(git fetch brings those of the remote)"
-    )
-
-
-def extract(commit: str, folder: Path) -> None:
-    """Write the package as it is at a commit into a folder, under the name of the baseline."""
-    done = git("archive", "--format=zip", commit, "linpredict")
-    if done.returncode:
-        if git("cat-file", "-e", f"{commit}:./linpredict").returncode:
-            raise BaselineError(f"{commit[:7]} has no package linpredict: choose a later commit")
-        reason = done.stderr.decode(errors="replace").strip()
-        raise BaselineError(f"git cannot read linpredict at {commit[:7]}: {reason}")
-    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
-        archive.extractall(folder)
-    (folder / "linpredict").rename(folder / NAME)
-
-
-@cache
-def redirections() -> frozenset[str]:
-    """Return the variables that make git read another repository than that of its folder.
-
-    Aliases, hooks and ``git rebase --exec`` set them. Those that configure git may stay: some allow
-    it to read a repository of another user.
-    """
-    listed = subprocess.run(
-        ["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=False
-    )
-    return frozenset(name for name in listed.stdout.split() if not name.startswith("GIT_CONFIG"))
-
-
-@contextmanager
-def undirected() -> Iterator[None]:
-    """Let git read the repository of the current folder, whatever the environment says."""
-    try:
-        dropped = {name: os.environ.pop(name) for name in redirections() & os.environ.keys()}
-    except OSError:  # no git
-        dropped = {}
-    try:
-        yield
-    finally:
-        os.environ.update(dropped)
-
-
-def git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    """Run git in the folder that holds the package."""
-    try:
-        with undirected():
-            environment = os.environ | {"LC_ALL": "C"}  # what it says is looked into
-            return subprocess.run(
-                ["git", *arguments], cwd=ROOT, env=environment, capture_output=True, check=False
-            )
-    except OSError as error:
-        raise BaselineError(f"git cannot be run ({error.strerror}): install git") from error
-
-
-def import_package(folder: Path) -> ModuleType:
-    """Import the baseline's package from a folder.
-
-    Its sources are rewritten to say ``linpredict_baseline`` wherever they say ``linpredict``, so
-    that no import of theirs can reach the current version. What they keep in the user's cache
-    folder is kept under that name, too.
-    """
-    for source in (folder / NAME).rglob("*.py"):
-        source.write_bytes(re.sub(rb"\blinpredict\b", NAME.encode(), source.read_bytes()))
-    spec = spec_from_file_location(NAME, folder / NAME / "__init__.py")
-    if spec is None or spec.loader is None:
-        raise BaselineError("linpredict cannot be imported: it has no __init__.py")
-    package = sys.modules[NAME] = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(package)
-    except Exception as error:  # importing runs any code, so anything can go wrong
-        raise BaselineError(f"linpredict cannot be imported: {described(error)}") from error
-    return package
-
-
-def forget() -> None:
-    """Forget the modules of a baseline."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == NAME]:
-        del sys.modules[name]

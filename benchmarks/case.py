@@ -6,28 +6,20 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.baseline import BaselineError, described
+from benchmarks.gate import Compared
 from benchmarks.labels import Predict, check, check_near_ties
-from benchmarks.timing import timed
+from benchmarks.timing import MAX_ROUNDS, timed
 from benchmarks.workload import Data
 
 Array = NDArray[Any]
 
 CHECKED = 64  # examples, at least, whose labels are compared with the formula's before timing
 CALLS = 5  # before timing, at least, unless they take more than a second
-MAX_ROUNDS = 10_000  # enough for p99; more would only swell the saved file
-
-
-class Builds(NamedTuple):
-    """A predictor, or several builds of it and as many of the baseline's that take turns."""
-
-    current: list[Predict]
-    baseline: list[Predict]
 
 
 @dataclass
@@ -42,14 +34,14 @@ class Case:
         What it labels, batch after batch.
     batch_size : int
         Examples of a batch.
-    builds : Builds
-        The predictor.
+    predictor : callable or Compared
+        What labels them: in this process, or in those of the gate.
     """
 
     name: str
     data: Data
     batch_size: int
-    builds: Builds
+    predictor: Predict | Compared
 
     @property
     def starts(self) -> range:
@@ -64,24 +56,6 @@ class Case:
     def batches(self) -> Iterator[Array]:
         """The batches, one after the other, again and again."""
         return cycle([self.data.x[i : i + self.batch_size] for i in self.starts])
-
-    def warm_up(self) -> float:
-        """Label some batches with each version, and return the seconds of the fastest calls.
-
-        Raises
-        ------
-        BaselineError
-            If the baseline's version fails.
-        WrongLabelsError, ChangedDataError
-            If one of the current version's labels is wrong, or it changed the data.
-        """
-        seconds = 0.0
-        if self.builds.baseline:
-            try:
-                seconds = warm_up(self.builds.baseline[0], self.data, self.starts)
-            except Exception as error:  # the baseline's code may raise any
-                raise BaselineError(described(error)) from error
-        return seconds + warm_up(self.builds.current[0], self.data, self.starts)
 
 
 def warm_up(predict: Predict, data: Data, starts: range) -> float:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ import numpy as np
 import pytest
 
 from benchmarks import predictors
-from benchmarks.case import Builds, Case, statistics_of
+from benchmarks.case import Case, statistics_of
+from benchmarks.case import warm_up as warm_up_with
 from benchmarks.failing import failing
-from benchmarks.gate import Gate
+from benchmarks.gate import Compared, Gate
 from benchmarks.labels import Predict
 from benchmarks.limit import Limit, precision_of, stated_by
-from benchmarks.options import JUDGED_ONCE
+from benchmarks.options import JUDGED_ONCE, compared
 from benchmarks.peers import UnavailableError
 from benchmarks.session import SESSION, Session
 from benchmarks.tracing import beyond_this_thread_paused, resume
@@ -67,16 +67,17 @@ def run(pytestconfig: pytest.Config) -> Session:
 
 @pytest.fixture(scope="session")
 def gate(run: Session) -> Gate | None:
-    """Compare with ``--baseline``, where it is given."""
+    """Compare with a baseline, where one is asked for."""
     return run.gate
 
 
 @pytest.fixture(scope="session")
-def data(pytestconfig: pytest.Config) -> Data:
+def data(pytestconfig: pytest.Config, gate: Gate | None) -> Data:
     """Make the data, once; the line after the collection has said so."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("cases that run at the same time slow each other down: run without -n")
-    return Data.of(Workload.of(pytestconfig))
+    workload = Workload.of(pytestconfig)
+    return gate.share(workload) if gate else Data.of(workload)
 
 
 @pytest.fixture(scope="session")
@@ -94,30 +95,32 @@ def limit(data: Data, run: Session) -> Callable[[np.dtype[Any]], Limit]:
 
 
 @pytest.fixture(scope="session")
-def make(data: Data, gate: Gate | None) -> Callable[[str], Builds]:
+def make(
+    data: Data, gate: Gate | None, pytestconfig: pytest.Config
+) -> Callable[[str, Callable[[str], None]], Predict | Compared]:
     """Make each predictor once, or skip its cases where it cannot run.
 
-    Where the baseline has it, too, several builds of the current version and of the baseline's.
+    One that is compared is made in processes of its own, if the baseline has it, too.
     """
+    made: dict[str, Predict | Compared | UnavailableError] = {}
 
-    def build(name: str) -> Predict:
+    def make(name: str, say: Callable[[str], None]) -> Predict | Compared:
+        predictors.check_usable(name, data.coef)
+        if gate and name in compared(pytestconfig) and (found := gate.start(name, say)):
+            return found
         predict = predictors.make(name, data.coef[:])  # a view: its shape is its own
         data.check_unchanged()
         return predict
 
-    @cache
-    def made(name: str) -> Builds | str:
-        try:
-            if gate and gate.baseline.has(name):
-                return Builds(*gate.builds(name, partial(build, name), data))
-            return Builds([build(name)], [])
-        except UnavailableError as reason:
-            return str(reason)
-
-    def made_or_skip(name: str) -> Builds:
-        if isinstance(builds := made(name), str):
-            pytest.skip(builds)
-        return builds
+    def made_or_skip(name: str, say: Callable[[str], None]) -> Predict | Compared:
+        if name not in made:
+            try:
+                made[name] = make(name, say)
+            except UnavailableError as reason:
+                made[name] = reason
+        if isinstance(found := made[name], UnavailableError):
+            pytest.skip(str(found))
+        return found
 
     return made_or_skip
 
@@ -139,12 +142,33 @@ def may_fail(
 
 
 @pytest.fixture
+def say(
+    predictor: str, batch_size: int, capsys: pytest.CaptureFixture[str]
+) -> Generator[Callable[[str], None]]:
+    """Return what shows a case's progress behind the cursor, where that is on a terminal."""
+    clear, save, restore, cut, wrap = "\x1b[K", "\x1b7", "\x1b8", "\x1b[?7l", "\x1b[?7h"
+
+    def write(text: str) -> None:
+        with capsys.disabled():
+            if sys.stdout.isatty():
+                sys.stdout.write(text)
+                sys.stdout.flush()
+
+    def say(text: str) -> None:
+        write(f"{save}{clear}{cut} {predictor}, batch {batch_size}: {text}{wrap}{restore}")
+
+    yield say
+    write(clear)
+
+
+@pytest.fixture
 def case(
     benchmark: Any,
     predictor: str,
     batch_size: int,
     data: Data,
-    make: Callable[[str], Builds],
+    make: Callable[[str, Callable[[str], None]], Predict | Compared],
+    say: Callable[[str], None],
     limit: Callable[[np.dtype[Any]], Limit],
     run: Session,
     may_fail: Callable[..., AbstractContextManager[None]],
@@ -158,23 +182,25 @@ def case(
     if run.gate and run.earlier(info):
         pytest.exit(f"{name} is run again, {JUDGED_ONCE}", pytest.ExitCode.USAGE_ERROR)
     with may_fail(making=True):
-        builds = make(predictor)
+        made = make(predictor, say)
     ceilings = None
-    if not builds.baseline:
+    if isinstance(made, Compared):
+        rest()
+    else:
         try:
-            ceilings = limit(precision_of(builds.current[0], data.x.dtype))
+            ceilings = limit(precision_of(made, data.x.dtype))
         except ValueError as error:
             pytest.fail(f"{predictor}: {error}", pytrace=False)
-    yield Case(name, data, batch_size, builds)
+    yield Case(name, data, batch_size, made)
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if (stats := getattr(benchmark, "stats", None)) and not benchmark.has_error:
         info |= statistics_of(batch_size, stats["data"])
         for earlier in run.earlier(info):
             run.cases.remove(earlier)
         run.cases.append(info)
-        if ceilings:
+        if ceilings and not isinstance(made, Compared):
             info["precision"] = ceilings.roofline.precision
-            in_doubt = stated_by(builds.current[0], "in_doubt")
+            in_doubt = stated_by(made, "in_doubt")
             if in_doubt is not None:
                 info["in_doubt"] = in_doubt
             rest()
@@ -182,29 +208,14 @@ def case(
 
 
 @pytest.fixture
-def warm_up(case: Case) -> Callable[[], float]:
-    """Return what warms a case up and returns the seconds of a call, of both versions together."""
+def warm_up(case: Case) -> Callable[[Predict], float]:
+    """Return what warms up a predictor of this process, and returns the seconds of a call."""
 
-    def warm_up() -> float:
+    def rest_and_warm_up(predict: Predict) -> float:
         rest()
-        return case.warm_up()
+        return warm_up_with(predict, case.data, case.starts)
 
-    return warm_up
-
-
-@pytest.fixture
-def say(case: Case, capsys: pytest.CaptureFixture[str]) -> Generator[Callable[[str], None]]:
-    """Return what shows a case's progress behind the cursor, where that is on a terminal."""
-    clear, save, restore, cut, wrap = "\x1b[K", "\x1b7", "\x1b8", "\x1b[?7l", "\x1b[?7h"
-
-    def write(text: str) -> None:
-        with capsys.disabled():
-            if sys.stdout.isatty():
-                sys.stdout.write(text)
-                sys.stdout.flush()
-
-    yield lambda text: write(f"{save}{clear}{cut} {case.name}: {text}{wrap}{restore}")
-    write(clear)
+    return rest_and_warm_up
 
 
 def rest() -> None:

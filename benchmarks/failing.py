@@ -12,6 +12,7 @@ import pytest
 from benchmarks.baseline import BaselineError, described
 from benchmarks.labels import ChangedDataError
 from benchmarks.predictors import PREDICTORS
+from benchmarks.processes import WorkerError
 from benchmarks.session import Session
 from benchmarks.workload import Data
 
@@ -52,7 +53,8 @@ def failing(
             run.broken[predictor] = sentence
         first = predictor not in [name for name, _ in run.failed]
         run.failed.append((predictor, batch_size))
-        message = "\n".join([sentence, *own_traceback(error) * first])
+        shown = error.traceback if isinstance(error, WorkerError) else own_traceback(error)
+        message = "\n".join([sentence, *shown * first])
         raise pytest.fail.Exception(message, pytrace=False) from None
 
 

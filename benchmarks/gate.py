@@ -1,16 +1,19 @@
-"""Measure each case in turns with the package at another commit, until it is clear which is slower.
+"""Measure each case in turns with a baseline, until it is clear which is slower.
 
-Both versions label the same batches in the same process, in turns, in the order A B B A. What the
-machine does to one version it does to the other a moment later; what drifts steadily, and what a
-call gains or loses by coming second (its batch is in cache), cancels out. Which version is A is
-drawn anew for each A B B A: a disturbance that comes and goes in step with the calls, as a busy
-neighbour's time slices may, then hits either version alike, which a fixed order does not ensure
-(with one core kept busy, 16 of 16 pairs of equal versions once came out 2 times faster).
+Either side runs in processes of its own, so that anything may differ between them. They label the
+same batches in turns, in the order A B B A; what does not compute is frozen. What the machine does
+to one side it does to the other a moment later; what drifts steadily, and what a call gains or
+loses by coming second (its batch is in cache), cancels out. Which side is A is drawn anew for each
+A B B A: a disturbance that comes and goes in step with the calls, as a busy neighbour's time slices
+may, then hits either side alike, which a fixed order does not ensure (with one core kept busy, 16
+of 16 pairs of equal versions once came out 2 times faster).
 
 Each pair, A B or B A, gives the ratio of two durations; `benchmarks.sign_test` judges these ratios.
+Where calls are short, a duration is the median of several in a row.
 
-Up to the first look at the pairs, pytest-benchmark times the current version, and its code runs
-before those calls only: calls of 2 to 8 µs came out 1 to 3 % longer for that, others not.
+Where a process's memory comes to lie is a matter of luck that lasts as long as the process. So all
+share the pages of weights and examples, several pairs of processes take turns, and a slowdown must
+show with each of them.
 
 A case is measured until it is decided, but no longer than its share of the time allows. Each look
 on the way may use up `LOOK` of the chance of an error, the last one what is left. The chance of
@@ -22,63 +25,72 @@ threshold; and of 100 cases that are slower by more, one at the most is called t
 
 from __future__ import annotations
 
+import gc
 import random
+import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.baseline import Baseline, BaselineError, described
-from benchmarks.labels import Predict
-from benchmarks.sign_test import TURN, judge
-from benchmarks.timing import timed
-from benchmarks.workload import Data
+from benchmarks.baseline import Baseline, BaselineError, Folders, described, own_folders
+from benchmarks.differences import as_saved, differences
+from benchmarks.labels import AT_MOST, check, check_near_ties
+from benchmarks.processes import LackingError, SharedArray, Worker, end
+from benchmarks.sign_test import judge
+from benchmarks.timing import MAX_ROUNDS
+from benchmarks.workload import Data, Workload
 
 Array = NDArray[Any]
 
 FALSE_ALARM = 0.01  # for each run: some case called slower that is not, by more than the threshold
 MISS = 0.01  # for each case: called the same, though slower by more than the threshold
 LOOK = 0.05  # of both, for each look at the pairs but the last; 16 looks at the most
-FEWEST, MOST = 16, 4000  # pairs of a case
+FEWEST, MOST = 16, 2000  # pairs of a case
 FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more than 500 pairs
-# Where a predictor's weights come to lie in memory is a matter of luck that lasts, and what is
-# allocated in a row shares it. At 64 × 16,384 it moved the ratio of equal versions by up to 7 % at
-# small batches; in 2 of 41 runs, one version took 1.1 ms longer for every batch of 32 or more, up
-# to twice the time. So both versions are built several times, in turns; what is slower than its
-# equals is left out, the others take turns, and a slowdown must show with each.
-BUILT = 5
-BUILDS = 3
+PROCESSES = 3  # of each side, for a predictor
+TURN = 4  # pairs in a row that are measured with the same processes
+BLOCK = 0.002  # seconds of calls that are asked for at once: a question takes 0.1 ms
+MOST_CALLS = 500  # of a block
 # For all cases together, and at least so much for each on average; what one leaves over is there
 # for those after it.
 SECONDS, SECONDS_EACH = 150.0, 7.0
 
 
-def fastest(builds: list[Predict], data: Data) -> list[Predict]:
-    """Return the `BUILDS` that label a batch of 1 and one of 32 in the least time."""
-    batches = [data.x[:1], data.x[:32]]
-    seconds = np.array(
-        [[[timed(predict, batch)[0] for batch in batches] for predict in builds] for _ in range(5)]
-    )
-    data.check_unchanged([0], 32)
-    best = seconds.min(axis=0)  # (builds, batches)
-    return [builds[k] for k in np.log(best).sum(axis=1).argsort()[:BUILDS]]
+class Pair(NamedTuple):
+    """A process of either side."""
+
+    current: Worker
+    baseline: Worker
 
 
-class Timed:
-    """Builds of a predictor that are called in turns, `TURN` calls each, and their durations."""
+class Found(NamedTuple):
+    """What was found of a case.
 
-    def __init__(self, builds: list[Predict]) -> None:
-        self.builds = builds
-        self.seconds: list[float] = []
+    Parameters
+    ----------
+    gate : dict
+        What is saved with the case; see `Gate.measure`.
+    seconds : list of float
+        Durations of the current side's calls.
+    """
 
-    def __call__(self, x: Array) -> Any:
-        """Label a batch."""
-        predict = self.builds[len(self.seconds) // TURN % len(self.builds)]
-        seconds, labels = timed(predict, x)
-        self.seconds.append(seconds)
-        return labels
+    gate: dict[str, Any]
+    seconds: list[float]
+
+
+@dataclass
+class Compared:
+    """The processes of a predictor, and what is known of the two sides."""
+
+    pairs: list[Pair]
+    sides: dict[str, dict[str, Any]]  # what is saved of them
+    differences: list[str]  # between them, a line for each
 
 
 class Gate:
@@ -111,118 +123,221 @@ class Gate:
         self.max_slowdown = max_slowdown
         self._cases_not_slower = self._cases_left = n_cases
         self._seconds_left = max(SECONDS, SECONDS_EACH * n_cases) if seconds is None else seconds
+        self._arrays: list[SharedArray] = []
+        self._workers: list[Worker] = []
 
-    def builds(
-        self, name: str, build: Callable[[], Predict], data: Data
-    ) -> tuple[list[Predict], list[Predict]]:
-        """Build both versions of a predictor, and return the fastest `BUILDS` builds of either.
+    def share(self, workload: Workload) -> Data:
+        """Make a workload's data where all processes see it."""
+        n_rows, n_features = workload.n_samples + AT_MOST, workload.n_features
+        coef = SharedArray((workload.n_classes, n_features), workload.dtype)
+        x = SharedArray((n_rows, n_features), workload.dtype)  # rows at the end for near ties
+        self._arrays = [coef, x, SharedArray((n_rows,), np.int64)]
+        self.data = Data.of(workload, coef.array, x.array[: workload.n_samples])
+        return self.data
 
-        Parameters
-        ----------
-        name : str
-            One that the baseline has.
-        build : callable
-            Makes the current version.
-        data : Data
-            Weights for the baseline's version, and examples to find the fastest with.
+    def start(self, name: str, say: Callable[[str], None] = lambda text: None) -> Compared | None:
+        """Start the processes of a predictor; None if the baseline lacks it.
 
         Raises
         ------
+        WorkerError, UnavailableError, WrongLabelsError, ChangedDataError
+            If the current side fails, cannot run here, labels wrongly, or changes the data.
         BaselineError
-            If the baseline's version fails, or changes the data.
-        ChangedDataError
-            If the current version does.
+            If the baseline's side does any of it.
         """
-        pairs = [(build(), self.baseline.make(name, data)) for _ in range(BUILT)]
-        current, baseline = (list(side) for side in zip(*pairs, strict=True))
-        current = fastest(current, data)
-        try:
-            return current, fastest(baseline, data)
-        except Exception as error:
-            raise BaselineError(described(error)) from error
+        pairs: list[Pair] = []
+        facts: list[dict[str, Any]] = []  # current, baseline
+        for k in range(PROCESSES):
+            say(f"starting processes {2 * k + 1} and {2 * k + 2} of {2 * PROCESSES}")
+            current = self._start(name, sys.executable, {}, (own_folders(), [], None))
+            if not pairs:
+                facts.append(current.facts())
+            try:
+                folders = self.baseline.folders(name, facts[0]["sources"])
+                older = self._start(name, self.baseline.python, self.baseline.variables, folders)
+                if not pairs:
+                    facts.append(older.facts())
+                    self.baseline.check_sources(name, facts[1]["sources"])
+            except LackingError:
+                return None
+            except BaselineError:
+                raise
+            except Exception as error:
+                raise BaselineError(described(error)) from error
+            pairs.append(Pair(current, older))
+        new, old = (
+            {"commit": commit, **of_side}
+            for commit, of_side in zip(self.baseline.commits(name), facts, strict=True)
+        )
+        sides = {"current": as_saved(new, old), "baseline": as_saved(old, new)}
+        return Compared(pairs, sides, differences(old, new))
+
+    def _start(self, name: str, python: str, variables: dict[str, str], folders: Folders) -> Worker:
+        """Start a process that makes a predictor and labels an example with it."""
+        worker = Worker(python, variables, self._arrays, gc.isenabled())
+        self._workers.append(worker)
+        worker.make(name, folders)
+        self._label(worker, [0], 1)
+        self.data.check_unchanged([0], 1)
+        return worker
+
+    def _label(
+        self, worker: Worker, starts: list[int], batch_size: int, seconds: float = 0
+    ) -> list[float]:
+        """Have a process label batches, check the labels, and return the durations."""
+        answer = worker.calls(starts, batch_size, seconds)
+        data, labels = self.data, self._arrays[2].array
+        if "seconds" not in answer:  # no labels, or too many, or too few
+            start = answer["start"]
+            given = np.broadcast_to(np.zeros((), answer["dtype"]), answer["shape"])
+            rows = slice(start, start + batch_size)
+            check(data.coef, self._arrays[1].array[rows], given, data.labels[rows], start)
+        if starts[0] < len(data.x):
+            rows_of_all = np.add.outer(starts, np.arange(batch_size)).ravel()
+            if (labels[rows_of_all] != data.labels[rows_of_all]).any():
+                for start in starts:
+                    rows = slice(start, start + batch_size)
+                    check(data.coef, data.x[rows], labels[rows], data.labels[rows], start)
+        found: list[float] = answer["seconds"]
+        return found
+
+    def _check_near_ties(self, worker: Worker, batch_size: int) -> None:
+        """Have a process label examples whose two best scores are close, and check the labels."""
+        n, (_, examples, labels) = len(self.data.x), (array.array for array in self._arrays)
+
+        def predict(x: Array) -> Array:
+            examples[n : n + len(x)] = x
+            self._label(worker, [n], len(x))
+            return labels[n : n + len(x)].copy()
+
+        check_near_ties(predict, self.data.coef, batch_size)
+
+    def _warm_up(self, workers: list[Worker], starts: range) -> float:
+        """Have processes label some batches of a size, and return the seconds of the fastest."""
+        seconds = []
+        for k, worker in enumerate(workers):
+            if k == 0:
+                self._label(worker, [starts[0]], starts.step)
+                self._check_near_ties(worker, starts.step)
+            seconds += self._label(worker, [starts[0], starts[-1]], starts.step)
+        self.data.check_unchanged([starts[0], starts[-1]], starts.step)
+        return min(seconds)
 
     def measure(
         self,
-        benchmark: Any,
-        current: list[Predict],
-        baseline: list[Predict],
-        batches: Iterator[Array],
-        pair_seconds: float,
+        compared: Compared,
+        starts: range,
         say: Callable[[str], None] = lambda text: None,
-    ) -> dict[str, Any]:
-        """Measure a case with pytest-benchmark until it is decided or its time is up.
+    ) -> Found:
+        """Measure a case until it is decided or its time is up.
 
         Parameters
         ----------
-        benchmark : pytest_benchmark.fixture.BenchmarkFixture
-            Times the current predictor up to the first look at the pairs.
-        current, baseline : list of callable
-            As many builds of either predictor.
-        batches : iterator of ndarray
-            The batches to label; each is labelled by both.
-        pair_seconds : float
-            About how long a call of each takes.
+        compared : Compared
+            The processes of its predictor.
+        starts : range
+            Where the batches begin among the examples; its step is the batch size.
         say : callable
             Told now and then how many pairs there are, and how long all cases may still take.
 
         Returns
         -------
-        dict
-            What is saved with the case: the baseline's ``commit``; ``pairs`` of durations (current,
-            baseline) in seconds; ``n_builds``, how many builds of both took turns;
-            ``max_slowdown``; the ``confidence`` of the interval; and `Comparison.as_saved`.
+        Found
+            The current side's durations, and what is saved with the case: what it was compared
+            with, called ``commit``; ``pairs`` of durations (current, baseline) in seconds;
+            ``n_builds``, how many pairs of processes took turns; ``turn``, how many pairs of
+            durations each turn has; ``max_slowdown``; the ``confidence`` of the interval; the
+            ``seconds`` that it took; `Comparison.as_saved`; what is known of both ``sides``; and
+            their ``differences``.
+
+        Raises
+        ------
+        WorkerError, WrongLabelsError, ChangedDataError
+            If the current side fails, labels wrongly, or changes the data.
+        BaselineError
+            If the baseline's side does any of it.
         """
-        new, old = Timed(current), Timed(baseline)
-        coin = random.Random(0)
-        current_first = False
-
-        def before() -> tuple[tuple[Array], dict[str, Any]]:
-            nonlocal current_first
-            current_first = not current_first if len(new.seconds) % 2 else coin.random() < 0.5
-            x = next(batches)
-            if not current_first:
-                old(x)
-            return (x,), {}
-
-        def after(x: Array) -> None:
-            if len(old.seconds) < len(new.seconds):
-                old(x)
-
-        start = time.perf_counter()
+        begin = time.perf_counter()
         seconds = self._seconds_left / max(1, self._cases_left)
-        n = even(max(FEWEST, min(500, FIRST_LOOK / pair_seconds)))
-        say(f"0 pairs, at most {self._seconds_left:.0f} s left")
-        benchmark.pedantic(new, setup=before, teardown=after, rounds=n)
-        del new.seconds[n:], old.seconds[n:]  # --benchmark-cprofile calls once more
+        current, baseline = map(list, zip(*compared.pairs, strict=True))
+        try:
+            call = self._warm_up(baseline, starts)
+        except Exception as error:
+            raise BaselineError(described(error)) from error
+        call = (call + self._warm_up(current, starts)) / 2
+        n_calls = max(1, min(MOST_CALLS, int(BLOCK / call)))
+        pairs: list[tuple[float, float]] = []
+        rounds: list[float] = []
+        turns = len(compared.pairs), TURN
+        measured = self._pairs(compared, starts, n_calls, call, pairs, rounds)
+        n = even(max(FEWEST, min(500, FIRST_LOOK / (2 * n_calls * call))))
         false_alarm = FALSE_ALARM / max(1, self._cases_not_slower)
         unspent, threshold = 1.0, 1 + self.max_slowdown
         while True:
-            in_time = n * seconds / (time.perf_counter() - start)
+            left = self._seconds_left - (time.perf_counter() - begin)
+            say(f"{len(pairs)} pairs, at most {max(0, left):.0f} s left")
+            for _ in islice(measured, n - len(pairs)):
+                pass
+            in_time = n * seconds / (time.perf_counter() - begin)
             more = even(min(1.5 * n, in_time, MOST))
             share = LOOK if more > 1.1 * n else unspent
             unspent -= share
-            pairs = list(zip(new.seconds, old.seconds, strict=True))
-            comparison = judge(pairs, len(current), threshold, share * false_alarm, share * MISS)
-            if comparison.verdict != "undecided" or not unspent:
+            found = judge(pairs, turns, threshold, share * false_alarm, share * MISS)
+            if found.verdict != "undecided" or not unspent:
                 break
             n = more
-            left = self._seconds_left - (time.perf_counter() - start)
-            say(f"{len(pairs)} pairs, at most {max(0, left):.0f} s left")
-            while len(new.seconds) < n:
-                (x,), _ = before()
-                new(x)
-                after(x)
-        self._cases_not_slower -= comparison.verdict == "slower"
+        taken = time.perf_counter() - begin
+        self._cases_not_slower -= found.verdict == "slower"
         self._cases_left -= 1
-        self._seconds_left -= time.perf_counter() - start
-        return {
+        self._seconds_left -= taken
+        gate = {
             "commit": self.baseline.commit,
             "pairs": pairs,
-            "n_builds": len(current),
+            "n_builds": turns[0],
+            "turn": turns[1],
             "max_slowdown": self.max_slowdown,
             "confidence": 1 - 2 * false_alarm,
-            **comparison.as_saved(),
+            "seconds": taken,
+            **found.as_saved(),
+            "sides": compared.sides,
+            "differences": compared.differences,
         }
+        return Found(gate, rounds)
+
+    def _pairs(
+        self,
+        compared: Compared,
+        starts: range,
+        n_calls: int,
+        call: float,
+        pairs: list[tuple[float, float]],
+        rounds: list[float],
+    ) -> Iterator[None]:
+        """Measure a pair of blocks each time that the next one is asked for."""
+        coin, batches = random.Random(0), cycle(starts)
+        current_first = False
+        while True:
+            current, baseline = compared.pairs[len(pairs) // TURN % len(compared.pairs)]
+            current_first = not current_first if len(pairs) % 2 else coin.random() < 0.5
+            block = list(islice(batches, n_calls))
+            durations = {}
+            for is_current in (current_first, not current_first):
+                worker = current if is_current else baseline
+                try:
+                    durations[is_current] = self._label(worker, block, starts.step, n_calls * call)
+                except Exception as error:
+                    if is_current:
+                        raise
+                    raise BaselineError(described(error)) from error
+            pairs.append((statistics.median(durations[True]), statistics.median(durations[False])))
+            rounds += durations[True][: MAX_ROUNDS - len(rounds)]
+            yield
+
+    def close(self) -> None:
+        """End the processes, and remove what is temporary."""
+        end(self._workers)
+        self._workers = []
+        self.baseline.close()
 
 
 def even(pairs: float) -> int:

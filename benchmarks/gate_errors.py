@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any 
 
 from benchmarks import scripts
 from benchmarks.arguments import percentage, positive
-from benchmarks.baseline import undirected
+from benchmarks.checkout import undirected
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"full": [], "small": ["--features=16384"]}

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import time
 
 import pytest
 
 from benchmarks import predictors
-from benchmarks.arguments import batch_sizes, percentage, positive
-from benchmarks.gate import BUILT
+from benchmarks.arguments import batch_sizes, percentage, positive, variable
+from benchmarks.gate import PROCESSES
+from benchmarks.labels import AT_MOST
 from benchmarks.machine import available_memory
+from benchmarks.worker import PACKAGE
 from benchmarks.workload import Workload
 
 # What other plugins call the option that runs cases again.
@@ -66,22 +69,38 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
     group.addoption(
         "--baseline",
         metavar="REV",
-        help="fail cases of formula and packed that are slower than the package was at this commit "
-        "(a branch, a tag, HEAD~3 …), whose code is imported beside the current one and run",
+        help="fail cases that are slower than they were at this commit (a branch, a tag, HEAD~3 …) "
+        "of this package or, for package.module:factory, of the repository that it lies in; its "
+        "code is run",
+    )
+    group.addoption(
+        "--baseline-with",
+        action="append",
+        metavar="REQUIREMENT",
+        help="compare with an environment that has this instead, repeatable: 'numpy==2.2.6'",
+    )
+    group.addoption(
+        "--baseline-python", metavar="PATH", help="compare with this interpreter's environment"
+    )
+    group.addoption(
+        "--baseline-set",
+        action="append",
+        type=variable,
+        metavar="NAME=VALUE",
+        help="compare with this environment variable set, repeatable: OPENBLAS_NUM_THREADS=1",
     )
     group.addoption(
         "--max-slowdown",
         type=percentage,
         default="5%",
         metavar="PERCENT",
-        help="slowdown from which on --baseline fails a case (default: %(default)s)",
+        help="slowdown from which on a comparison fails a case (default: %(default)s)",
     )
     group.addoption(
         "--undecided",
         choices=("pass", "fail"),
         default="pass",
-        help="what becomes of a case that --baseline cannot decide in its time "
-        "(default: %(default)s)",
+        help="what becomes of a case that cannot be decided in its time (default: %(default)s)",
     )
     if not pluginmanager.hasplugin("benchmark"):
         # pytest-codspeed alone, or -p no:benchmark: the options in pyproject.toml must still parse.
@@ -108,7 +127,7 @@ def check(config: pytest.Config) -> None:
             f"--batch-sizes: {sizes[-1]} is larger than the number of samples, {samples}: choose "
             "smaller batches or more --samples"
         )
-    if config.option.baseline is not None:
+    if compares(config):
         check_with_baseline(config)
     if config.pluginmanager.hasplugin("benchmark"):
         check_benchmark(config)
@@ -170,14 +189,40 @@ def check_with_baseline(config: pytest.Config) -> None:
                 continue
         if value and value != "0" and (option, value) != ("count", 1):
             raise pytest.UsageError(f"{name} runs cases again, {JUDGED_ONCE}")
-    compared, names = " and ".join(predictors.PACKAGE), config.getoption("predictor")
-    if not predictors.PACKAGE.keys() & names:
-        raise pytest.UsageError(f"--baseline compares {compared}: choose one as --predictor")
-    if own := [name for name in names if name not in predictors.PREDICTORS]:
+    if config.getoption("benchmark_cprofile", None):
         raise pytest.UsageError(
-            f"--baseline compares {compared} with what they were, and not {', '.join(own)}: "
-            "measure it without --baseline"
+            "--benchmark-cprofile profiles this process, and --baseline measures in others: leave "
+            "one out"
         )
+    if not compared(config):
+        raise pytest.UsageError(
+            f"--baseline compares {' and '.join(PACKAGE)}, and predictors of your own, with what "
+            "they were: choose one as --predictor, or change the libraries with --baseline-with"
+        )
+    if not hasattr(signal, "SIGSTOP"):
+        raise pytest.UsageError(
+            "--baseline freezes processes (SIGSTOP), which this system cannot: use Linux or macOS"
+        )
+
+
+def compares(config: pytest.Config) -> bool:
+    """Tell whether a baseline is asked for."""
+    return config.getoption("baseline") is not None or changes(config)
+
+
+def changes(config: pytest.Config) -> bool:
+    """Tell whether the baseline's environment is to be another one."""
+    return any(config.getoption(f"baseline_{name}") for name in ("with", "python", "set"))
+
+
+def compared(config: pytest.Config) -> list[str]:
+    """Return the predictors that are compared: at another commit, other libraries are the same."""
+    return [
+        name
+        for name in config.getoption("predictor")
+        if changes(config)
+        or (compares(config) and (name in PACKAGE or name not in predictors.PREDICTORS))
+    ]
 
 
 def check_resources(config: pytest.Config) -> None:
@@ -188,10 +233,12 @@ def check_resources(config: pytest.Config) -> None:
         )
     workload, available = Workload.of(config), available_memory()
     names, batch_size = config.getoption("predictor"), config.getoption("batch_sizes")[-1]
-    builds = dict.fromkeys(predictors.PACKAGE, 2 * BUILT) if config.option.baseline else {}
+    processes = dict.fromkeys(compared(config), 2 * PROCESSES)
     needed = workload.nbytes + predictors.memory(
-        names, workload.weights_nbytes, batch_size * workload.example_nbytes, builds
+        names, workload.weights_nbytes, batch_size * workload.example_nbytes, processes
     )
+    if processes:
+        needed += AT_MOST * workload.example_nbytes
     if needed > available:
         fewer = " or name fewer at --predictor" if len(names) > 1 else ""
         raise pytest.UsageError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -15,26 +14,17 @@ from benchmarks.importing import import_module
 from benchmarks.labels import Predict
 from benchmarks.onemkl import mkl
 from benchmarks.peers import PEERS, UnavailableError
+from benchmarks.worker import PACKAGE, of_factory
 from linpredict.machine import usable_cores
 
 Array = NDArray[Any]
 
 
-# Predictors of the package: what they are called there, and how each is made from weights.
-PACKAGE: dict[str, tuple[str, Callable[[Any, Array], Predict]]] = {
-    "formula": ("predict", partial),
-    "packed": ("LinearPredictor", lambda predictor, coef: predictor(coef).predict),
-}
-
-
-def of_package(name: str, package: ModuleType, coef: Array) -> Predict:
-    """Make a predictor of `linpredict`, or of another version of it, from weights."""
-    attribute, make = PACKAGE[name]
-    return make(getattr(package, attribute), coef)
-
-
 PREDICTORS: dict[str, Callable[[Array], Predict]] = {
-    **{name: partial(of_package, name, linpredict) for name in PACKAGE},
+    **{
+        name: partial(build, getattr(linpredict, attribute))
+        for name, (attribute, build) in PACKAGE.items()
+    },
     **PEERS,
     "mkl": mkl,
     "dask": dask,
@@ -67,7 +57,10 @@ NEEDS = {
 }
 
 
-def memory(names: Iterable[str], weights: int, batch: int, builds: Mapping[str, int]) -> int:
+PROCESS = 40  # MiB of a process with NumPy
+
+
+def memory(names: Iterable[str], weights: int, batch: int, processes: Mapping[str, int]) -> int:
     """Return the bytes that predictors hold together, at the most.
 
     They are made one after the other, and stay.
@@ -78,14 +71,15 @@ def memory(names: Iterable[str], weights: int, batch: int, builds: Mapping[str, 
         The predictors.
     weights, batch : int
         Bytes of the weights and of the largest batch.
-    builds : mapping
-        How often a predictor is made, if more than once.
+    processes : mapping
+        In how many processes of its own a predictor is made, if it is not in this one.
     """
-    each = {name: NEEDS.get(name, Needs()) for name in names}
-    copies = sum(needs.held * builds.get(name, 1) for name, needs in each.items())
-    copies += max(needs.making for needs in each.values())
-    of_batch = max(needs.batch for needs in each.values()) * batch
-    return int(copies * weights + of_batch) + 2**20 * sum(needs.library for needs in each.values())
+    each = {name: (NEEDS.get(name, Needs()), processes.get(name, 0)) for name in names}
+    copies = sum(needs.held * max(1, n) for needs, n in each.values())
+    copies += max(needs.making for needs, _ in each.values())
+    of_batch = max(needs.batch for needs, _ in each.values()) * batch
+    libraries = sum(needs.library * max(1, n) + PROCESS * n for needs, n in each.values())
+    return int(copies * weights + of_batch) + 2**20 * libraries
 
 
 def find(name: str) -> Callable[[Array], Predict]:
@@ -116,18 +110,13 @@ def find(name: str) -> Callable[[Array], Predict]:
         raise ValueError(f"{name!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not callable(factory):
         raise ValueError(f"{name!r} is a {type(factory).__name__}, expected factory(coef)")
+    return partial(of_factory, name, factory)
 
-    def make(coef: Array) -> Predict:
-        made = factory(coef)
-        predict = getattr(made, "predict", made)
-        if not callable(predict):
-            raise TypeError(
-                f"{name} returned a {type(made).__name__}, expected a callable or an object "
-                "with .predict"
-            )
-        return predict  # type: ignore[no-any-return]
 
-    return make
+def check_usable(name: str, coef: Array) -> None:
+    """Raise `UnavailableError` where a predictor cannot serve such a model."""
+    if name == "packed" and len(coef) < 2:
+        raise UnavailableError("packed tells two classes apart, or more")
 
 
 def make(name: str, coef: Array) -> Predict:
@@ -138,8 +127,7 @@ def make(name: str, coef: Array) -> Predict:
     UnavailableError
         If it cannot run here, because its library is not installed, say.
     """
-    if name == "packed" and len(coef) < 2:
-        raise UnavailableError("packed tells two classes apart, or more")
+    check_usable(name, coef)
     try:
         return find(name)(coef)
     except ModuleNotFoundError as error:

@@ -27,8 +27,10 @@ class Judged:
 
     commit: str
     pairs: tuple[tuple[float, float], ...]
-    n_builds: int
+    turns: tuple[int, int]  # as `benchmarks.sign_test.judge` takes them
     max_slowdown: float
+    seconds: float | None = None
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -252,11 +254,14 @@ def read_gate(gate: dict[str, Any]) -> Judged:
     current, baseline = (durations([pair[i] for pair in pairs], "pairs") for i in range(2))
     if len(pairs) < 2:
         raise UnusableRunError("has no valid 'pairs': expected two or more")
+    before = {"n_builds": 3, "turn": 8}  # what they were before they were saved
     return Judged(
         commit=short(field(gate, "commit", str)),
         pairs=tuple(zip(current, baseline, strict=True)),
-        n_builds=field({"n_builds": 3} | gate, "n_builds", int),  # what it was before it was saved
+        turns=(field(before | gate, "n_builds", int), field(before | gate, "turn", int)),
         max_slowdown=field({"max_slowdown": 0.05} | gate, "max_slowdown", float),
+        seconds=field(gate, "seconds", float) if "seconds" in gate else None,
+        differences=tuple(map(str, field({"differences": []} | gate, "differences", list))),
     )
 
 

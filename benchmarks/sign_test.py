@@ -25,8 +25,6 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Pairs = Sequence[tuple[float, float]]  # durations in seconds: current, baseline
 
-TURN = 8  # pairs in a row that are measured with the same build of both versions
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -64,20 +62,20 @@ class Comparison:
 
 
 def judge(
-    pairs: Pairs, n_builds: int, threshold: float, false_alarm: float, miss: float
+    pairs: Pairs, turns: tuple[int, int], threshold: float, false_alarm: float, miss: float
 ) -> Comparison:
     """Judge pairs of durations against a threshold.
 
-    One build that lies badly in memory must not speak for the others: what is slower by all pairs
-    must also be so by those of each build alone, by half the threshold on a log scale. Before this
-    was asked for, 1 of 50 runs of equal versions at 64 × 16,384 failed.
+    One process that lies badly in memory must not speak for the others: what is slower by all pairs
+    must also be so by those of each pair of processes alone, by half the threshold on a log scale.
+    Before this was asked for, 1 of 50 runs of equal versions at 64 × 16,384 failed.
 
     Parameters
     ----------
     pairs : sequence of (float, float)
         Durations in seconds, the current version's and the baseline's.
-    n_builds : int
-        How many builds of both took turns, `TURN` pairs each.
+    turns : tuple of int
+        How many pairs of processes took turns, and how many pairs of durations each turn has.
     threshold : float
         The ratio above which a case is slower, such as 1.05.
     false_alarm, miss : float
@@ -88,8 +86,9 @@ def judge(
     ratios = current / baseline
     found = compare(ratios, threshold, false_alarm, miss)
     if found.verdict == "slower":
-        build = np.arange(len(ratios)) // TURN % n_builds
-        medians = [np.median(ratios[build == k]) for k in np.unique(build)]
+        n_processes, turn = turns
+        of_process = np.arange(len(ratios)) // turn % n_processes
+        medians = [np.median(ratios[of_process == k]) for k in np.unique(of_process)]
         if min(medians) <= math.sqrt(threshold):
             return replace(found, verdict="undecided")
     return found

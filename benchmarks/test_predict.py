@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 
 from benchmarks.case import Case, n_rounds
-from benchmarks.gate import Gate
+from benchmarks.gate import Compared, Gate
+from benchmarks.labels import Predict
+from benchmarks.options import compared
+from benchmarks.timing import CLOCK
 from benchmarks.verdicts import failure
 from benchmarks.workload import Workload
 
@@ -26,6 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     workload = Workload.of(metafunc.config)
     # Saved runs are compared by a case's id, so a workload that is not the default is part of it.
     suffix = "" if workload == Workload() else f"-{workload}"
+    timers = {name: {"timer": CLOCK} for name in compared(metafunc.config)}
     metafunc.parametrize(
         ("predictor", "batch_size"),
         [
@@ -33,7 +37,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 predictor,
                 batch_size,
                 id=f"{predictor}-{batch_size}{suffix}",
-                marks=pytest.mark.benchmark(group=f"{predictor} {workload}"),
+                marks=pytest.mark.benchmark(
+                    group=f"{predictor} {workload}", **timers.get(predictor, {})
+                ),
             )
             for batch_size in metafunc.config.getoption("batch_sizes")
             for predictor in metafunc.config.getoption("predictor")
@@ -44,24 +50,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_predict(
     benchmark: Any,
     case: Case,
-    warm_up: Callable[[], float],
+    warm_up: Callable[[Predict], float],
     gate: Gate | None,
     say: Callable[[str], None],
     may_fail: Callable[[], AbstractContextManager[None]],
     pytestconfig: pytest.Config,
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
+    found = None
     with may_fail():
-        seconds, batches = warm_up(), case.batches
-        if gate and case.builds.baseline:
-            found = gate.measure(benchmark, *case.builds, batches, seconds, say)
+        if isinstance(case.predictor, Compared):
+            assert gate
+            found, durations = gate.measure(case.predictor, case.starts, say)
             benchmark.extra_info["gate"] = found
+            CLOCK.tell(benchmark, durations)
         else:
+            predict, batches = case.predictor, case.batches
+            seconds = warm_up(predict)
             max_time = float(pytestconfig.getoption("--benchmark-max-time"))
             at_least = pytestconfig.getoption("--benchmark-min-rounds", 5)
             rounds = n_rounds(seconds, max_time, at_least)
-            predict = case.builds.current[0]
             benchmark.pedantic(predict, setup=lambda: ((next(batches),), {}), rounds=rounds)
         case.check_unchanged()
-    if gate and case.builds.baseline and found["verdict"] in gate.fails:
+    if gate and found and found["verdict"] in gate.fails:
         pytest.fail(failure(benchmark.extra_info), pytrace=False)

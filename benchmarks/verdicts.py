@@ -9,6 +9,7 @@ of `benchmarks.gate` hold only approximately.
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 from collections.abc import Iterable
@@ -20,12 +21,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any 
 from benchmarks import scripts
 from benchmarks.arguments import percentage
 from benchmarks.gate import FALSE_ALARM, MISS
-from benchmarks.predictors import PACKAGE
 from benchmarks.report import Table, aligned
 from benchmarks.runs import Run, read_runs
 from benchmarks.sign_test import judge
+from benchmarks.worker import PACKAGE
 
 Case = dict[str, Any]  # extra_info of a case
+MOST = 0.8  # of the cases, whose resolution is told
+HOUR = 3600.0  # seconds
 NAMED = ("failed", "slower", "undecided", "not compared")  # of whose cases the conclusion speaks
 
 
@@ -49,7 +52,8 @@ def verdict_of(case: Case) -> str:
     """Return the verdict on a case; ``"new"`` if the baseline lacks what it would have judged."""
     if "gate" in case:
         return str(case["gate"]["verdict"])
-    return "new" if case["predictor"] in PACKAGE else "not compared"
+    name = case["predictor"]
+    return "new" if name in PACKAGE or ":" in name else "not compared"
 
 
 def table(cases: list[Case], baseline: str) -> Table:
@@ -119,6 +123,53 @@ def conclusion(
     )
 
 
+def differences(cases: list[Case], baseline: str) -> list[str]:
+    """Say in what the sides differ, a line for each thing: the baseline's first."""
+    gates = [case["gate"] for case in cases if "gate" in case]
+    found = dict.fromkeys(line for gate in gates for line in gate.get("differences", ()))
+    if found:
+        return [f"what differs, {baseline} → current:", *(f"  {line}" for line in found)]
+    return [f"between {baseline} and current nothing differs"] if gates else []
+
+
+def resolution(cases: list[Case]) -> list[str]:
+    """Say how small a slowdown the run would have seen, and what would decide the undecided."""
+    gates = [case["gate"] for case in cases if "gate" in case and case["gate"]["at_most"]]
+    if not gates:
+        return []
+    percents = sorted(math.ceil(100 * (gate["at_most"] / gate["ratio"] - 1)) for gate in gates)
+    most, all_of_them = percents[math.ceil(MOST * len(percents)) - 1], percents[-1]
+    n = sum(percent <= most for percent in percents)
+    seen = f"would have seen a slowdown of {most} % in {n} of {len(percents)} cases"
+    if n < len(percents):
+        seen += f", of {all_of_them} % in all"
+    lines = [seen if n < len(percents) else f"would have seen a slowdown of {most} % in each case"]
+    return lines + [
+        f"{case['predictor']}, batch {case['batch_size']}: {to_decide(case)}"
+        for case in cases
+        if verdict_of(case) == "undecided"
+    ]
+
+
+def to_decide(case: Case) -> str:
+    """Say about how long it would take to decide a case that is undecided.
+
+    Bounds come closer to the ratio as one over the square root of the number of pairs.
+    """
+    gate = case["gate"]
+    ratio, threshold, (low, _) = gate["ratio"], 1 + gate["max_slowdown"], gate["interval"]
+    bound = low if ratio > threshold else gate["at_most"]
+    if low and low > threshold:
+        return "undecided, as the slowdown does not show with each pair of processes"
+    if not bound or not gate.get("seconds"):
+        return "undecided, for want of pairs"
+    margin = abs(math.log(ratio / threshold))
+    needed = gate["seconds"] * (math.log(bound / ratio) / margin) ** 2 if margin else math.inf
+    if needed > HOUR:
+        return f"undecided, and too near to the threshold to be decided: {ratio:.3f}"
+    return f"undecided after {gate['seconds']:.0f} s, about {needed:.0f} s would decide it"
+
+
 def judged_again(run: Run, max_slowdown: float | None) -> list[Case]:
     """Judge all pairs of a saved run at once; without `max_slowdown`, by the run's own."""
     saved = [
@@ -133,12 +184,14 @@ def judged_again(run: Run, max_slowdown: float | None) -> list[Case]:
         cases = []
         for predictor, batch_size, gate in saved:
             slowdown = max_slowdown or gate.max_slowdown
-            found = judge(gate.pairs, gate.n_builds, 1 + slowdown, false_alarm, MISS)
+            found = judge(gate.pairs, gate.turns, 1 + slowdown, false_alarm, MISS)
             of_gate = {
                 "commit": gate.commit,
                 "pairs": gate.pairs,
                 "max_slowdown": slowdown,
                 "confidence": 1 - 2 * false_alarm,
+                "seconds": gate.seconds,
+                "differences": gate.differences,
                 **found.as_saved(),
             }
             cases.append({"predictor": predictor, "batch_size": batch_size, "gate": of_gate})
@@ -169,8 +222,9 @@ def main(arguments: list[str] | None = None) -> int:
             status = 2
             continue
         baseline, max_slowdown = (cases[0]["gate"][key] for key in ("commit", "max_slowdown"))
-        print("\n".join(aligned(table(cases, baseline))))
-        print(conclusion(cases, baseline, max_slowdown))
+        said = [*differences(cases, baseline), *aligned(table(cases, baseline))]
+        said += [conclusion(cases, baseline, max_slowdown), *resolution(cases)]
+        print("\n".join(said))
         if status == 0 and any(case["gate"]["verdict"] == "slower" for case in cases):
             status = 1
     return status

@@ -69,13 +69,17 @@ class Workload:
         """Bytes of an example."""
         return self.n_features * np.dtype(self.dtype).itemsize
 
-    def weights(self) -> Array:
-        """Return standard normal weights, the same in every run."""
-        return standard_normal((self.n_classes, self.n_features), self.dtype, (SEED, 0))
+    def weights(self, out: Array | None = None) -> Array:
+        """Return standard normal weights, the same in every run, in an array that may be given."""
+        return fill(self._empty(self.n_classes) if out is None else out, (SEED, 0))
 
-    def examples(self) -> Array:
+    def examples(self, out: Array | None = None) -> Array:
         """Return standard normal examples, the same in every run."""
-        return standard_normal((self.n_samples, self.n_features), self.dtype, (SEED, 1))
+        return fill(self._empty(self.n_samples) if out is None else out, (SEED, 1))
+
+    def _empty(self, n_rows: int) -> Array:
+        """Return memory for so many rows of features."""
+        return np.empty((n_rows, self.n_features), self.dtype)
 
 
 class Data:
@@ -97,9 +101,9 @@ class Data:
         self._of_coef, self._of_x = self._checksums(coef), self._checksums(x)
 
     @classmethod
-    def of(cls, workload: Workload) -> Data:
-        """Make a workload's data."""
-        coef, x = workload.weights(), workload.examples()
+    def of(cls, workload: Workload, coef: Array | None = None, x: Array | None = None) -> Data:
+        """Make a workload's data, in arrays that may be given."""
+        coef, x = workload.weights(coef), workload.examples(x)
         return cls(coef, x, linpredict.predict(coef, x))
 
     def restore(self) -> None:
@@ -128,11 +132,6 @@ class Data:
             rows = slice(start, start + batch_size)
             if (self._checksums(self.x[rows]) != self._of_x[rows]).any():
                 raise ChangedDataError("changed the examples that it was given, in place")
-
-
-def standard_normal(shape: tuple[int, int], dtype: str, seed: tuple[int, ...]) -> Array:
-    """Return an array of standard normal values that depend on the seed alone."""
-    return fill(np.empty(shape, dtype), seed)
 
 
 def fill(values: Array, seed: tuple[int, ...]) -> Array:

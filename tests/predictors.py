@@ -4,6 +4,7 @@ import atexit
 import gc
 import json
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
@@ -197,6 +198,51 @@ def in_a_thread(coef: Array) -> Callable[[Array], Array]:
 def without_gc(coef: Array) -> Callable[[Array], Array]:
     def predict(x: Array) -> Array:
         assert not gc.isenabled()
+        return linpredict.predict(coef, x)
+
+    return predict
+
+
+def forking(coef: Array) -> Callable[[Array], Array]:
+    """Answer when a child has."""
+    asked, ask = os.pipe()
+    answer, answering = os.pipe()
+    if not os.fork():
+        os.close(ask)
+        while os.read(asked, 1):
+            os.write(answering, b"x")
+        os._exit(0)
+    os.close(asked)
+
+    def predict(x: Array) -> Array:
+        os.write(ask, b"x")
+        os.read(answer, 1)
+        return linpredict.predict(coef, x)
+
+    return predict
+
+
+def printing(coef: Array) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        print('{"seconds": [0]}' * 10_000, flush=True)
+        os.write(1, b"more\n")
+        return linpredict.predict(coef, x)
+
+    return predict
+
+
+def dying(coef: Array) -> None:
+    print("the last words", flush=True)
+    os._exit(3)
+
+
+def killed(coef: Array) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleeping(coef: Array) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        time.sleep(60)
         return linpredict.predict(coef, x)
 
     return predict

@@ -17,8 +17,8 @@ import pytest
 
 from benchmarks.labels import WrongLabelsError, check
 from benchmarks.machine import available_memory
-from benchmarks.predictors import memory
-from benchmarks.workload import BLOCK, Workload, standard_normal
+from benchmarks.predictors import NEEDS, PROCESS, Needs, memory
+from benchmarks.workload import BLOCK, Workload, fill
 from linpredict import predict
 from tests import ENVIRONMENT, heed_interrupts, in_process
 
@@ -479,10 +479,10 @@ def test_rounding_is_not_an_error() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_data_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     shape = (3, BLOCK - 1)
-    values = standard_normal(shape, dtype, (1, 2))
+    values = fill(np.empty(shape, dtype), (1, 2))
     monkeypatch.setattr("benchmarks.workload.usable_cores", lambda: 1)
-    assert (values == standard_normal(shape, dtype, (1, 2))).all()
-    assert (values != standard_normal(shape, dtype, (1, 3))).any()
+    assert (values == fill(np.empty(shape, dtype), (1, 2))).all()
+    assert (values != fill(np.empty(shape, dtype), (1, 3))).any()
     assert values.dtype == dtype
     assert abs(values.mean()) < 0.01
     assert abs(values.std() - 1) < 0.01
@@ -512,8 +512,10 @@ def test_memory_of_all_predictors_is_counted(
 ) -> None:
     needed = 1000 * weights + 10 * batches + libraries * 2**20
     assert memory(names, 1000, 10, {}) == needed
-    builds = {"formula": 10, "packed": 10}
-    assert memory(names, 1000, 10, builds) == needed + 1500 * 9 * ("packed" in names)
+    processes = dict.fromkeys(names, 6)  # each holds what the predictor does, and its libraries
+    held = 1000 * sum(NEEDS.get(name, Needs()).held for name in names)
+    more = 5 * (held + libraries * 2**20) + 6 * len(names) * PROCESS * 2**20
+    assert memory(names, 1000, 10, processes) == needed + more
 
 
 def test_more_predictors_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,154 @@
+"""Source code as it is at a commit, taken from git without touching work tree or index."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+
+class CheckoutError(ValueError):
+    """Why there is no source code of a commit."""
+
+
+class Checkout:
+    """The files of a git work tree as they are at a commit, in a temporary folder.
+
+    Parameters
+    ----------
+    folder : Path
+        In the work tree.
+    revision : str
+        Anything that git resolves to a commit.
+
+    Attributes
+    ----------
+    commit : str
+        The full id of the commit.
+    work_tree, folder : Path
+        The work tree, and the folder that holds its files as they were.
+
+    Raises
+    ------
+    CheckoutError
+        If git, the repository or the commit is missing.
+    """
+
+    def __init__(self, folder: Path, revision: str) -> None:
+        self.commit = resolve(folder, revision)
+        top = git(folder, "rev-parse", "--show-toplevel").stdout.decode().strip()
+        self.work_tree = Path(os.path.realpath(top or folder))
+        self._temporary = tempfile.TemporaryDirectory(prefix="linpredict-baseline-")
+        self.folder = Path(os.path.realpath(self._temporary.name)) / self.work_tree.name
+        try:
+            self._extract()
+        except BaseException:
+            self.close()
+            raise
+
+    def _extract(self) -> None:
+        """Write the files, by an index of their own."""
+        index = {"GIT_INDEX_FILE": str(Path(self._temporary.name) / "index")}
+        for arguments in (
+            ["read-tree", self.commit],
+            ["checkout-index", "--all", "--quiet", f"--prefix={self.folder}/"],
+        ):
+            done = git(self.work_tree, *arguments, variables=index)
+            if done.returncode:
+                reason = " ".join(done.stderr.decode(errors="replace").split())
+                raise CheckoutError(f"git cannot read {self.commit[:7]}: {reason}")
+
+    def __contains__(self, path: Path) -> bool:
+        """Tell whether a path lies in the work tree."""
+        return self.work_tree in path.parents or path == self.work_tree
+
+    def counterpart(self, path: Path) -> Path:
+        """Return where the counterpart of a path of the work tree lies."""
+        return self.folder / path.relative_to(self.work_tree)
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self._temporary.cleanup()
+
+
+def current_commit(folder: Path) -> str:
+    """Return the commit that a work tree is at, or nothing outside of one."""
+    done = git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
+    return done.stdout.decode().strip()
+
+
+def is_changed(folder: Path) -> bool:
+    """Tell whether files of a work tree are not those of its commit."""
+    return git(folder, "diff", "--quiet", "HEAD", "--").returncode == 1
+
+
+def resolve(folder: Path, revision: str) -> str:
+    """Return the full id of the commit that a revision means in a repository."""
+    if revision.startswith("-") or not revision.strip():
+        raise CheckoutError(f"{revision!r} is not a revision: give a branch, a tag or a commit")
+    done = git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    if done.returncode == 0:
+        return done.stdout.decode().strip()
+    if b"true" in git(folder, "rev-parse", "--is-shallow-repository").stdout:
+        raise CheckoutError(
+            f"this clone is shallow and has no commit {revision!r}: fetch it with "
+            "git fetch --unshallow, or in GitHub's actions/checkout with fetch-depth: 0"
+        )
+    if git(folder, "rev-parse", "--git-dir").returncode:
+        reason = done.stderr.decode(errors="replace").strip() or "no git repository"
+        first, *_, last = reason.splitlines() * 2
+        if "safe.directory" in last:
+            raise CheckoutError(
+                f"{folder} belongs to another user, so git does not read it: allow it with "
+                f"{last.strip()}"
+            )
+        remedy = ": run from a clone" if "not a git repository" in reason else ""
+        raise CheckoutError(f"{folder} cannot be read by git ({first}){remedy}")
+    raise CheckoutError(
+        f"git knows no commit {revision!r}: give a branch, a tag or a commit of this clone "
+        "(git fetch brings those of the remote)"
+    )
+
+
+@cache
+def redirections() -> frozenset[str]:
+    """Return the variables that make git read another repository than that of its folder.
+
+    Aliases, hooks and ``git rebase --exec`` set them. Those that configure git may stay: some allow
+    it to read a repository of another user.
+    """
+    listed = subprocess.run(
+        ["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=False
+    )
+    return frozenset(name for name in listed.stdout.split() if not name.startswith("GIT_CONFIG"))
+
+
+@contextmanager
+def undirected() -> Iterator[None]:
+    """Let git read the repository of the current folder, whatever the environment says."""
+    try:
+        dropped = {name: os.environ.pop(name) for name in redirections() & os.environ.keys()}
+    except OSError:  # no git
+        dropped = {}
+    try:
+        yield
+    finally:
+        os.environ.update(dropped)
+
+
+def git(
+    folder: Path, *arguments: str, variables: Mapping[str, str] | Iterable[tuple[str, str]] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git in a folder."""
+    try:
+        with undirected():
+            environment = os.environ | {"LC_ALL": "C"} | dict(variables)  # what it says is read
+            return subprocess.run(
+                ["git", *arguments], cwd=folder, env=environment, capture_output=True, check=False
+            )
+    except OSError as error:
+        raise CheckoutError(f"git cannot be run ({error.strerror}): install git") from error

@@ -1,0 +1,49 @@
+"""In what the two sides of a comparison differ, one line for each thing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Facts = Mapping[str, Any]  # as `benchmarks.worker.facts` returns them
+
+TITLES = {"commit": "commit", "python": "Python", "numpy": "NumPy", "blas": "BLAS"}
+TITLES["kernel"] = "kernel"
+
+
+def differences(baseline: Facts, current: Facts) -> list[str]:
+    """Return a line for each thing that differs, the baseline's first."""
+    lines = [
+        f"{title}: {baseline[key] or 'none'} → {current[key] or 'none'}"
+        for key, title in TITLES.items()
+        if baseline.get(key, "") != current.get(key, "")
+    ]
+    old, new = (dict(facts["distributions"]) for facts in (baseline, current))
+    old.pop("numpy", None), new.pop("numpy", None)
+    lines += [
+        f"{name}: {old[name]} → {new[name]}"
+        for name in sorted(old.keys() & new.keys())
+        if old[name] != new[name]
+    ]
+    for there, not_here in (
+        (old.keys() - new.keys(), "current"),
+        (new.keys() - old.keys(), "baseline"),
+    ):
+        if there:
+            lines.append(f"not installed for the {not_here}: {', '.join(sorted(there))}")
+    old, new = (dict(facts["variables"]) for facts in (baseline, current))
+    lines += [
+        f"{name}: {old.get(name, '(not set)')} → {new.get(name, '(not set)')}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+    return lines
+
+
+def as_saved(facts: Facts, other: Facts) -> dict[str, Any]:
+    """Return the facts of a side for JSON; of distributions and variables those that differ."""
+    different = {
+        key: {k: v for k, v in facts[key].items() if other[key].get(k) != v}
+        for key in ("distributions", "variables")
+    }
+    return {**facts, **different}

@@ -1,0 +1,251 @@
+"""Worker processes: started, asked, and frozen while others compute; and the memory they share.
+
+A frozen worker takes no core from the one that is timed: threads of OpenBLAS spin for 0.11 s after
+a product. Each is the leader of a process group, so that what it forks is frozen and ended with it.
+Should this process be killed, the kernel ends them: the running ones as they asked for (Linux) or
+as their pipe closes, the frozen ones as members of a group that nobody is left to wake (POSIX).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import threadpoolctl
+from numpy.typing import DTypeLike, NDArray
+
+from benchmarks.peers import UnavailableError
+
+Array = NDArray[Any]
+
+WORKER = Path(__file__).resolve().with_name("worker.py")
+SUITE = str(Path(__file__).resolve().parents[1])
+MAKING = 600.0  # seconds in which a predictor is made, at the most
+PATIENCE = 60.0  # seconds for what takes hardly any, at the most
+FAREWELL = 2.0  # seconds in which workers end by themselves
+WATCHING = ("COV_CORE_", "COVERAGE_")  # variables that start coverage in each process
+
+
+class WorkerError(Exception):
+    """What a worker, or the code that it measures, failed with.
+
+    Parameters
+    ----------
+    message : str
+        One line.
+    traceback : sequence of str
+        Lines that lead through the code of the predictor.
+    """
+
+    def __init__(self, message: str, traceback: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.traceback = list(traceback)
+
+
+class LackingError(WorkerError):
+    """What the code of a side does not have."""
+
+
+class SharedArray:
+    """An array that other processes map, too.
+
+    It has no name that could be left behind: it lies in memory (not in ``/dev/shm``, which
+    containers make small), or, on systems other than Linux, in a temporary file.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        nbytes = int(np.prod(shape)) * self.dtype.itemsize
+        self._file = open_nameless(nbytes)
+        self.array: Array = np.frombuffer(mmap.mmap(self._file.fileno(), nbytes), dtype)
+        self.array = self.array.reshape(shape)
+
+    @property
+    def number(self) -> int:
+        """The number of its file."""
+        return self._file.fileno()
+
+    def as_message(self) -> tuple[int, str, tuple[int, ...]]:
+        """Return what a worker maps it by."""
+        return self.number, self.dtype.str, self.shape
+
+
+def open_nameless(nbytes: int) -> IO[bytes]:
+    """Open a file of so many bytes, in memory where the system can."""
+    try:
+        number = os.memfd_create("linpredict")
+    except (AttributeError, OSError):  # not Linux, or forbidden
+        file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        if hasattr(os, "posix_fallocate"):  # a full disk raises here, and not later
+            os.posix_fallocate(file.fileno(), 0, nbytes)
+    else:
+        file = open(number, "r+b")  # noqa: SIM115
+    os.truncate(file.fileno(), nbytes)
+    return file
+
+
+class Worker:
+    """A process that times its calls of a predictor.
+
+    Parameters
+    ----------
+    python : str
+        The interpreter.
+    variables : mapping
+        Set beside those of this process.
+    collects : bool
+        Whether Python collects garbage meanwhile.
+    arrays : sequence of SharedArray
+        Weights, examples, labels.
+    """
+
+    def __init__(
+        self,
+        python: str,
+        variables: Mapping[str, str],
+        arrays: Sequence[SharedArray],
+        collects: bool = True,
+    ) -> None:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(WATCHING)}
+        self.python, self._arrays, self._rest = python, arrays, b""
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # what it prints
+        questions, self._questions = os.pipe()
+        self._answers, answers = os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                [python, str(WORKER), str(questions), str(answers), str(os.getpid())]
+                + ["no-gc"] * (not collects),
+                stdin=subprocess.DEVNULL,
+                stdout=self._said,
+                stderr=subprocess.STDOUT,
+                env=environment | dict(variables),
+                pass_fds=(questions, answers, *(array.number for array in arrays)),
+                process_group=0,
+            )
+        except OSError as error:
+            raise WorkerError(f"{python} cannot be run: {error.strerror}") from error
+        finally:
+            os.close(questions)
+            os.close(answers)
+
+    def make(self, name: str, folders: Sequence[Any]) -> None:
+        """Make a predictor, whose modules are looked for as `Baseline.folders` says.
+
+        Raises
+        ------
+        WorkerError, LackingError, UnavailableError
+            If it fails, if there is no such predictor, or if it cannot run here.
+        """
+        arrays = [array.as_message() for array in self._arrays]
+        self.ask({"make": name, "folders": folders, "arrays": arrays, "suite": SUITE}, MAKING)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what its speed may depend on, and the files that it imported."""
+        return self.ask({"facts": threadpoolctl.__file__}, PATIENCE)
+
+    def calls(self, starts: Sequence[int], batch_size: int, seconds: float = 0) -> dict[str, Any]:
+        """Label batches of examples; about so many seconds are to be expected."""
+        question = {"starts": list(starts), "batch_size": batch_size}
+        return self.ask(question, PATIENCE + 100 * seconds)
+
+    def ask(self, question: dict[str, Any], patience: float) -> dict[str, Any]:
+        """Thaw the worker, ask it, and freeze it again."""
+        self.signal(signal.SIGCONT)
+        try:
+            os.write(self._questions, json.dumps(question).encode() + b"\n")
+            answer: dict[str, Any] = json.loads(self._line(patience))
+        except BrokenPipeError:
+            raise self._dead() from None
+        self.signal(signal.SIGSTOP)
+        if "error" not in answer:
+            return answer
+        if answer["error"] == "UnavailableError":
+            raise UnavailableError(answer["message"])
+        kind = LackingError if answer["lacking"] else WorkerError
+        message = answer["message"] or "no message"
+        sentence = message if answer["lacking"] else f"{answer['error']}: {message}"
+        raise kind(sentence, answer["traceback"])
+
+    def _line(self, patience: float) -> bytes:
+        """Return the next line of its answers."""
+        end = time.monotonic() + patience
+        while b"\n" not in self._rest:
+            if not select.select([self._answers], [], [], 0.5)[0]:
+                if self.has_ended():
+                    raise self._dead()
+                if time.monotonic() > end:
+                    self.kill()
+                    raise WorkerError(f"gave no answer within {patience:.0f} s{self._last()}")
+            elif more := os.read(self._answers, 2**16):
+                self._rest += more
+            else:
+                raise self._dead()
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    def has_ended(self) -> bool:
+        """Tell whether it has, without reaping it: its process group keeps its number."""
+        if self.process.returncode is not None:
+            return True
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.process.pid, how) is not None
+
+    def _dead(self) -> WorkerError:
+        """Describe how it ended."""
+        end = time.monotonic() + FAREWELL
+        while not self.has_ended() and time.monotonic() < end:
+            time.sleep(0.01)
+        self.kill()
+        status = self.process.returncode
+        if status >= 0:
+            return WorkerError(f"its process ended with status {status}{self._last()}")
+        name = signal.Signals(-status).name
+        why = ", as for want of memory" if name == "SIGKILL" else ""
+        return WorkerError(f"its process was ended by {name}{why}{self._last()}")
+
+    def _last(self) -> str:
+        """Return the last line that it printed, to be added to a sentence."""
+        size = os.fstat(self._said.fileno()).st_size
+        said = os.pread(self._said.fileno(), 4096, max(0, size - 4096))
+        lines = said.decode(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f" ({last[:200]})" if last else ""
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all its processes."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, number)
+
+    def dismiss(self) -> None:
+        """Let it end by itself."""
+        self.signal(signal.SIGCONT)
+        for number in (self._questions, self._answers):
+            os.close(number)
+
+    def kill(self) -> None:
+        """End it, and all that it started."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def end(workers: Sequence[Worker]) -> None:
+    """End workers, which may tidy up first."""
+    for worker in workers:
+        worker.dismiss()
+    latest = time.monotonic() + FAREWELL
+    while not all(worker.has_ended() for worker in workers) and time.monotonic() < latest:
+        time.sleep(0.01)
+    for worker in workers:
+        worker.kill()

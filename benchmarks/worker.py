@@ -1,0 +1,234 @@
+"""Make a predictor and time its calls, as another process asks.
+
+It runs under CPython 3.9 or newer with NumPy alone, so that any environment can be measured.
+Weights and examples are read from memory that all workers share, and labels are written to such
+memory. Questions and answers are lines of JSON on pipes of their own: what is measured may print.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":  # the modules beside this one are not those of what is measured
+    sys.path[:] = [p for p in sys.path if os.path.realpath(p or ".") != os.path.dirname(__file__)]
+
+import ctypes
+import gc
+import importlib
+import importlib.util
+import json
+import mmap
+import platform
+import signal
+import sysconfig
+import traceback
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+Predict = Callable[[Any], Any]
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+# Predictors of the package: what they are called there, and how each is made from weights.
+PACKAGE: dict[str, tuple[str, Callable[[Any, Any], Predict]]] = {
+    "formula": ("predict", partial),
+    "packed": ("LinearPredictor", lambda predictor, coef: predictor(coef).predict),
+}
+
+
+class LackingError(Exception):
+    """What a version of some code does not have."""
+
+
+def of_factory(name: str, factory: Any, coef: Any) -> Predict:
+    """Make a predictor from weights with a function of the user's."""
+    made = factory(coef)
+    predict = getattr(made, "predict", made)
+    if not callable(predict):
+        raise TypeError(
+            f"{name} returned a {type(made).__name__}, expected a callable or an object "
+            "with .predict"
+        )
+    return predict  # type: ignore[no-any-return]
+
+
+def make(name: str, coef: Any, suite: str) -> Predict:
+    """Make a predictor by the name that `benchmarks.predictors` knows, or ``module:factory``."""
+    module_name, colon, attribute = name.partition(":")
+    if name in PACKAGE:
+        module_name, (attribute, build) = "linpredict", PACKAGE[name]
+    elif not colon:
+        sys.path.insert(0, suite)
+        from benchmarks.predictors import make
+
+        return make(name, coef)
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
+            raise LackingError(f"there is no module {error.name}") from error
+        raise
+    except AttributeError as error:
+        if f"'{attribute}'" in str(error):
+            raise LackingError(f"{module_name} has no {attribute}") from error
+        raise
+    return build(found, coef) if name in PACKAGE else of_factory(name, found, coef)
+
+
+def mapped(number: int, dtype: str, shape: list[int]) -> Any:
+    """Return the array in a file, in memory or on disk, by its number."""
+    pages = mmap.mmap(number, 0)
+    np.frombuffer(pages, np.uint8)[:: mmap.PAGESIZE].max()  # or each first access takes a fault
+    return np.frombuffer(pages, dtype).reshape(shape)
+
+
+class Timed:
+    """A predictor whose calls are timed."""
+
+    def __init__(self, predict: Predict, x: Any, labels: Any) -> None:
+        self.predict, self.x, self.labels = predict, x, labels
+
+    def calls(self, starts: list[int], batch_size: int) -> dict[str, Any]:
+        """Label batches, and return the seconds of each call; labels that are none, described."""
+        seconds = []
+        for start in starts:
+            batch = self.x[start : start + batch_size]
+            begin = perf_counter()
+            labels = self.predict(batch)
+            seconds.append(perf_counter() - begin)
+            labels = np.asarray(labels)
+            if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
+                return {"start": start, "dtype": str(labels.dtype), "shape": labels.shape}
+            self.labels[start : start + batch_size] = labels
+        return {"seconds": seconds}
+
+
+def is_installed(path: str) -> bool:
+    """Tell whether a file or folder belongs to Python or to what was installed for it."""
+    path = os.path.realpath(path)
+    libraries = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    return (
+        not {"site-packages", "dist-packages"}.isdisjoint(path.split(os.sep))
+        or path.endswith(".zip")
+        or any((path + os.sep).startswith(os.path.realpath(p) + os.sep) for p in libraries)
+    )
+
+
+def outside(folders: list[str], tree: str | None) -> list[str]:
+    """Return the folders that belong to an installation, or lie outside of a work tree."""
+    return [
+        folder
+        for folder in folders
+        if not tree
+        or is_installed(folder)
+        or not (os.path.realpath(folder) + os.sep).startswith(tree + os.sep)
+    ]
+
+
+def sources() -> dict[str, str]:
+    """Return the modules that were imported from files that are not installed, and their files."""
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    return {
+        name: os.path.realpath(file)
+        for name, file in files.items()
+        if name != "__main__" and isinstance(file, str) and not is_installed(file)
+    }
+
+
+def facts(threadpoolctl: str) -> dict[str, Any]:
+    """Return what the speed may depend on: versions, BLAS, kernel and variables."""
+    from importlib.metadata import distributions
+
+    installed: dict[str, str] = {}
+    for distribution in distributions():
+        if distribution.metadata and distribution.metadata["Name"]:
+            installed.setdefault(
+                distribution.metadata["Name"].lower().replace("_", "-"), distribution.version
+            )
+    kernel = ""
+    if "linpredict.kernel" in sys.modules:
+        try:
+            kernel = str(sys.modules["linpredict.kernel"].kernel())
+        except TypeError:  # of earlier versions
+            kernel = "unknown"
+    return {
+        "python": f"{platform.python_version()} ({platform.python_compiler()})",
+        "numpy": np.__version__,
+        "blas": blas(threadpoolctl),
+        "kernel": kernel,
+        "distributions": installed,
+        "variables": dict(os.environ),
+        "sources": sources(),
+    }
+
+
+def blas(threadpoolctl: str) -> str:
+    """Describe NumPy's BLAS by what threadpoolctl, whose file is named, finds of it."""
+    try:
+        spec = importlib.util.spec_from_file_location("threadpoolctl_of_worker", threadpoolctl)
+        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+        sys.modules[module.__name__] = module  # its classes look for it there
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
+        for library in module.threadpool_info():
+            if library["user_api"] == "blas":
+                named = (library["internal_api"], library["version"], library.get("architecture"))
+                return "{} {}, kernels {}, threads {}".format(*named, library["num_threads"])
+    except Exception:  # a Python that is too old for it
+        pass
+    return "unknown"
+
+
+def serve(questions: Any, answers: Any) -> None:
+    """Answer until there are no more questions."""
+    timed: Timed | None = None
+    coef: Any = None
+    for line in questions:
+        question: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = {}
+        try:
+            if "make" in question:
+                first, last, without = question["folders"]
+                sys.path[:] = [*first, *outside(sys.path, without), *last]
+                arrays = [mapped(*array) for array in question["arrays"]]
+                coef, x, labels = arrays
+                timed = Timed(make(question["make"], coef[:], question["suite"]), x, labels)
+                answer = {"made": True}
+            elif "facts" in question:
+                answer = facts(question["facts"])
+            elif timed:
+                answer = timed.calls(question["starts"], question["batch_size"])
+        except (Exception, SystemExit) as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            own = [frame for frame in frames if frame.filename != __file__]
+            answer = {
+                "error": type(error).__name__,
+                "message": " ".join(str(error).split()),
+                "lacking": isinstance(error, LackingError),
+                "traceback": [line.rstrip() for line in traceback.format_list(own)],
+            }
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def main() -> None:
+    """Prepare for the end of whoever asks, and serve."""
+    reading, writing, parent = map(int, sys.argv[1:4])
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which a frozen group gets when its parent ends
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    for number in (reading, writing):
+        os.set_inheritable(number, False)
+    if "no-gc" in sys.argv:
+        gc.disable()
+    with open(reading) as questions, open(writing, "w") as answers:
+        serve(questions, answers)
+
+
+if __name__ == "__main__":
+    main()

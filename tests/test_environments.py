@@ -1,0 +1,509 @@
+"""Interpreters, real and pretended; environments of stub packages, without a network."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fcntl")
+from benchmarks import environments
+from benchmarks.environments import UnusableEnvironmentError, check_interpreter, with_requirements
+
+ROOT = Path(__file__).parents[1]
+# Of a package in a folder: it needs nothing, tells where it is, and waits while there is ".wait".
+BACKEND = """
+import pathlib, sys, time, zipfile
+here = pathlib.Path(__file__).parent
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    (here / ".started").touch()
+    while (here / ".wait").exists():
+        time.sleep(0.02)
+    if (here / ".fail").exists():
+        raise LookupError("no such stub")
+    try:
+        import other  # which the environment below has
+        seen = other.__file__
+    except ImportError:
+        seen = None
+    name = "stub-3-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
+        text = (here / "text").read_text()
+        wheel.writestr("stub.py", f"version, seen = {text!r}, {seen!r}")
+        info = "stub-3.dist-info/"
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: stub\\nVersion: 3\\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: stub\\n"
+                       "Root-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "RECORD", "")
+    (here / "build").mkdir(exist_ok=True)
+    (here / "build" / "log").write_text(folder)
+    return name
+"""
+
+
+def wheel(folder: Path, name: str, version: str, text: str = "", requires: str = "") -> Path:
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    files = {
+        f"{name}.py": f"__version__ = version = {text or version!r}\n",
+        f"{info}/METADATA": metadata + (f"Requires-Dist: {requires}\n" if requires else ""),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
+        "Tag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in (*files, f"{info}/RECORD"))
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, content in files.items():
+            archive.writestr(file, content)
+    return path
+
+
+def packages_of(environment: Path) -> Path:
+    (packages,) = environment.glob("lib/python*/site-packages")
+    return packages
+
+
+def environment(folder: Path, *wheels: Path) -> str:
+    """Make an environment of wheels, without pip."""
+    subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", folder], check=True)
+    for path in wheels:
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(packages_of(folder))
+    return str(folder / "bin" / "python")
+
+
+@pytest.fixture(autouse=True)
+def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder that pip takes wheels from, and keep environments in the test's."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "PYTHON"))]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "links"
+    folder.mkdir()
+    settings = {"NO_INDEX": "1", "FIND_LINKS": str(folder), "CONFIG_FILE": os.devnull}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    for version in ("1", "2"):
+        wheel(folder, "stub", version)
+    return folder
+
+
+@pytest.fixture
+def base(tmp_path: Path, links: Path) -> str:
+    """Return an interpreter that has pip, stub 1, other 1, and a NumPy that is none."""
+    found = importlib.util.find_spec("pip")
+    if not (found and found.origin):
+        pytest.skip("no pip")
+    wheels = [wheel(tmp_path, name, "1") for name in ("other", "numpy")]
+    python = environment(tmp_path / "base", links / "stub-1-py3-none-any.whl", *wheels)
+    packages_of(tmp_path / "base").joinpath("pip").symlink_to(Path(found.origin).parent)
+    return python
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that holds the package stub, version 3."""
+    made = tmp_path / "a folder"
+    made.mkdir()
+    (made / "backend.py").write_text(BACKEND)
+    (made / "text").write_text("3")
+    (made / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "stub"\nversion = "3"\n'
+    )
+    return made
+
+
+def tell(python: str, expression: str) -> str:
+    command = [python, "-I", "-c", f"import numpy, other, stub; print(({expression}))"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def made() -> list[Path]:
+    return [path for path in environments.kept_in().iterdir() if path.is_dir()]
+
+
+def unexpected(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
+# Interpreters.
+
+
+def script(path: Path, text: str) -> str:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def pretend(path: Path, text: str) -> str:
+    """Make an interpreter that runs a line before what it is given."""
+    return script(
+        path, f"exec {sys.executable} -I -c 'import sys; {text}; exec(sys.argv[1])' \"$2\""
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("import platform; platform.python_implementation = lambda: \"PyPy\"",
+         f" is PyPy 3.{sys.version_info[1]}, expected CPython 3.9 or newer"),
+        ("sys.version_info = (2, 7, 18)", " is CPython 2.7, expected CPython 3.9 or newer"),
+        ("sys.version_info = (3, 8, 9)", " is CPython 3.8, expected CPython 3.9 or newer"),
+    ],
+    ids=["PyPy", "2.7", "3.8"],
+)  # fmt: skip
+def test_an_interpreter_that_cannot_be_measured(tmp_path: Path, text: str, reason: str) -> None:
+    path = pretend(tmp_path / "python", text)
+    with pytest.raises(UnusableEnvironmentError) as caught:
+        check_interpreter(path)
+    assert str(caught.value).startswith(path + reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            r"raise ImportError('\n\nIMPORTANT:\nOriginal error was: libx.so: no file\n\nmore')",
+            " cannot import NumPy: ImportError: libx.so: no file",
+        ),
+        ("import absent", " cannot import NumPy: ModuleNotFoundError: No module named 'absent'"),
+        ("import os; os._exit(7)", " ends when it imports NumPy: it said nothing (status 7)"),
+        ("import sys; sys.exit('no')", " cannot import NumPy: SystemExit: no"),
+        ("", " cannot import NumPy: AttributeError: "),
+    ],
+)
+def test_numpy_that_cannot_be_imported(tmp_path: Path, text: str, reason: str) -> None:
+    python = environment(tmp_path / "other")
+    (packages_of(tmp_path / "other") / "numpy.py").write_text(text)
+    with pytest.raises(UnusableEnvironmentError) as caught:
+        check_interpreter(python)
+    assert str(caught.value).startswith(python + reason)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("exit 0", "does not run as Python does: it said nothing (status 0)"),
+        ("echo no licence >&2; exit 3", "does not run as Python does: no licence"),
+    ],
+)
+def test_a_program_that_is_no_interpreter(tmp_path: Path, text: str, reason: str) -> None:
+    path = script(tmp_path / "python", text)
+    with pytest.raises(UnusableEnvironmentError) as caught:
+        check_interpreter(path)
+    assert str(caught.value) == f"{path} {reason}"
+
+
+def test_an_interpreter_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "PATIENCE", 0.2)
+    path = script(tmp_path / "python", "sleep 100; true")  # which holds what it prints to open
+    before = time.monotonic()
+    with pytest.raises(UnusableEnvironmentError, match=r"took more than 0\.2 s"):
+        check_interpreter(path)
+    assert time.monotonic() - before < 50
+
+
+def test_a_path_that_cannot_be_run(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("")
+    script(tmp_path / "shell", "")
+    (tmp_path / "shell").write_text("#!/no/such/shell\n")
+    for path, reason in {
+        "no/python": "there is no file or command 'no/python'",
+        "no-python": "there is no file or command 'no-python'",
+        str(tmp_path): f"{tmp_path} is a folder, expected an interpreter: bin/python",
+        "text": f"{tmp_path}/text cannot be run: it is not executable",
+        "./shell": f"{tmp_path}/shell cannot be run: No such file or directory",
+    }.items():
+        with pytest.raises(UnusableEnvironmentError) as caught:
+            check_interpreter(path)
+        assert str(caught.value) == reason
+
+
+def test_an_interpreter_by_link_and_by_command(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check_interpreter("base/bin/python") == base  # itself a link
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python-of-base").symlink_to(base)
+    monkeypatch.setenv("PATH", "bin")
+    assert check_interpreter("python-of-base") == f"{tmp_path}/bin/python-of-base"
+    script(tmp_path / "bin" / "python-of-base2", f'exec {base} "$@"')
+    assert check_interpreter("python-of-base2") == f"{tmp_path}/bin/python-of-base2"
+
+
+def test_packages_of_this_process_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = environment(tmp_path / "empty")
+    (tmp_path / "numpy.py").write_text("__version__ = '1'")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UnusableEnvironmentError) as caught:
+        check_interpreter(python)
+    assert str(caught.value) == (
+        f"{python} has no NumPy: install it there with {python} -m pip install numpy"
+    )
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.8"])
+def test_old_interpreters(version: str) -> None:
+    paths = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
+    path = next(map(str, paths), shutil.which(f"python{version}"))
+    if path is None:
+        pytest.skip(f"no Python {version}")
+    with pytest.raises(UnusableEnvironmentError, match=f"is CPython {version}, expected CPython"):
+        check_interpreter(path)
+
+
+# Environments.
+
+
+def test_what_is_asked_for_comes_first_and_the_rest_stays(base: str, tmp_path: Path) -> None:
+    packages = packages_of(tmp_path / "base")
+    # An editable install, before all others as meson-python's are.
+    editable = tmp_path / "editable"
+    editable.mkdir()
+    for name in ("stub", "added"):
+        (editable / f"{name}.py").write_text("version = 'editable'")
+    (packages / "_editable.py").write_text(
+        "import sys\nfrom importlib.machinery import PathFinder\nclass Finder:\n"
+        "    def find_spec(name, *_):\n"
+        f"        return PathFinder.find_spec(name, [{str(editable)!r}])\n"
+        "sys.meta_path.insert(0, Finder)\n"
+    )
+    (packages / "_editable.pth").write_text("import _editable\n")
+    assert tell(base, "stub.version") == "editable"
+    before, said = files(tmp_path / "base"), list[str]()
+    python = with_requirements(["stub==2"], base, said.append)
+    assert len(said) == 1
+    assert "making an environment with stub==2" in said[0]
+    assert tell(python, "stub.version, other.version, __import__('added').version") == (
+        "('2', '1', 'editable')"
+    )
+    assert Path(tell(python, "other.__file__")).parent == packages
+    assert not list(packages_of(Path(python).parents[1]).glob("other*"))
+    assert files(tmp_path / "base") == before
+    # It is kept.
+    assert with_requirements(["stub==2"], base, unexpected) == python
+    # One over the other.
+    wheel(tmp_path / "links", "more", "1")
+    upper = with_requirements(["more"], python, said.append)
+    assert tell(upper, "stub.version, __import__('more').version") == "('2', '1')"
+
+
+def test_requirements_in_other_words(base: str, links: Path) -> None:
+    wheel(links, "more", "1")
+    python = with_requirements(["stub==2", "more"], base, print)
+    same = with_requirements([" more", "stub == 2", "more", "stub==2 "], base, unexpected)
+    assert same == python
+    assert with_requirements(["stub==2"], base, print) != python
+
+
+def test_a_changed_environment_below_makes_another(base: str, tmp_path: Path) -> None:
+    python = with_requirements(["stub==2"], base, print)
+    (packages_of(tmp_path / "base") / "more-1.dist-info").mkdir()
+    assert with_requirements(["stub==2"], base, print) != python
+
+
+@pytest.mark.parametrize("direct", [False, True], ids=["path", "name @ file"])
+def test_a_wheel_of_the_same_version(base: str, tmp_path: Path, direct: bool) -> None:
+    def asked(text: str) -> str:
+        path = wheel(tmp_path, "stub", "1", text)
+        return f"stub @ file://{path}" if direct else f"./{path.name}"
+
+    python = with_requirements([asked("mine")], base, print)
+    assert tell(python, "stub.version") == "mine"
+    other = with_requirements([asked("another")], base, print)
+    assert (tell(other, "stub.version"), tell(python, "stub.version")) == ("another", "mine")
+
+
+def test_a_folder(base: str, folder: Path) -> None:
+    python = with_requirements(["./a folder"], base, print)
+    # It is built apart from the environment below, as it would be anywhere.
+    assert tell(python, "stub.version, stub.seen") == "('3', None)"
+    assert (folder / "build").is_dir()
+    assert with_requirements(["./a folder"], base, unexpected) == python
+    (folder / "text").write_text("changed")
+    assert tell(with_requirements(["./a folder"], base, print), "stub.version") == "changed"
+
+
+def test_settings_that_would_lead_pip_astray(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    astray = tmp_path / "astray"
+    for name in ("TARGET", "PREFIX", "ROOT"):
+        monkeypatch.setenv(f"PIP_{name}", str(astray))
+    for name in ("USER", "REQUIRE_VIRTUALENV", "DRY_RUN", "IGNORE_INSTALLED"):
+        monkeypatch.setenv(f"PIP_{name}", "1")
+    monkeypatch.setenv("PIP_PYTHON", "/no/python")
+    monkeypatch.setenv("PIP_QUIET", "3")
+    # Nor do a path's or the current folder's packages count as installed.
+    for place in (tmp_path, tmp_path / "path"):
+        place.mkdir(exist_ok=True)
+        with zipfile.ZipFile(tmp_path / "links" / "stub-2-py3-none-any.whl") as archive:
+            archive.extractall(place)
+    monkeypatch.setenv("PYTHONPATH", "path")
+    wheel(tmp_path / "links", "more", "1", requires="other")
+    python = with_requirements(["stub==2", "more"], base, print)
+    assert tell(python, "stub.version, other.version") == "('2', '1')"
+    assert Path(tell(python, "stub.__file__")).is_relative_to(Path(python).parents[1])
+    assert not astray.exists()
+
+
+@pytest.mark.parametrize("text", ["", " ", "-r file", "--index-url https://x", "-e ."])
+def test_what_is_no_requirement(text: str) -> None:
+    with pytest.raises(UnusableEnvironmentError, match="is not a requirement: give numpy==2"):
+        with_requirements(["stub", text], sys.executable, unexpected)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (["absent==1"], "pip: No matching distribution found for absent==1"),
+        (["stub==1", "stub==2"], "pip: Cannot install stub==1 and stub==2 because these package"),
+        (["./nothing"], "pip: Invalid requirement: './nothing'"),
+        (["./a folder"], "pip: no such stub"),
+        (["numpy==0"], "with numpy==0: "),
+    ],
+    ids=["absent", "conflict", "no folder", "no build", "no NumPy"],
+)
+def test_what_cannot_be_made_leaves_nothing(
+    base: str, folder: Path, links: Path, asked: list[str], reason: str
+) -> None:
+    (folder / ".fail").touch()
+    wheel(links, "numpy", "0")
+    with zipfile.ZipFile(links / "numpy-0-py3-none-any.whl", "a") as archive:
+        archive.writestr("numpy/__init__.py", "raise OSError")
+    with pytest.raises(UnusableEnvironmentError) as caught:
+        with_requirements(asked, base, print)
+    assert str(caught.value).startswith(reason)
+    assert "\n" not in str(caught.value)
+    assert not made()
+
+
+def test_the_next_run_tries_again(base: str, links: Path) -> None:
+    with pytest.raises(UnusableEnvironmentError):
+        with_requirements(["stub==4"], base, print)
+    wheel(links, "stub", "4")
+    assert tell(with_requirements(["stub==4"], base, print), "stub.version") == "4"
+
+
+def test_without_a_network(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    with pytest.raises(UnusableEnvironmentError, match=r"stub==9 \(the package index cannot be"):
+        with_requirements(["stub==9"], base, print)
+    assert not made()
+
+
+def test_a_full_or_closed_cache_folder(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "file")
+
+    monkeypatch.setattr(environments, "make", full)
+    with pytest.raises(UnusableEnvironmentError, match=r"can be made: .*No space"):
+        with_requirements(["stub==2"], base, print)
+
+
+def start(base: str, *requirements: str) -> subprocess.Popen[str]:
+    """Ask for an environment in another process."""
+    code = (
+        "import sys; from benchmarks.environments import with_requirements as w\n"
+        "print(w(sys.argv[2:], sys.argv[1], lambda _: None))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, base, *requirements], stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_two_at_the_same_time(base: str, folder: Path) -> None:
+    (folder / ".wait").touch()
+    with start(base, "./a folder") as first:
+        wait((folder / ".started").exists)
+        said: list[str] = []
+
+        def say(sentence: str) -> None:
+            said.append(sentence)
+            (folder / ".wait").unlink(missing_ok=True)
+
+        second = with_requirements(["stub==2"], base, say)
+        assert first.stdout
+        python = first.stdout.read().strip()
+    assert said[0] == "waiting for another run, which makes an environment"
+    assert (tell(python, "stub.version"), tell(second, "stub.version")) == ("3", "2")
+    assert len(made()) == 2
+
+
+def test_the_same_at_the_same_time(base: str) -> None:
+    runs = [start(base, "stub==2") for _ in range(3)]
+    paths = {run.communicate()[0].strip() for run in runs}
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert len(paths) == len(made()) == 1
+    assert tell(paths.pop(), "stub.version") == "2"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_what_was_cut_short_is_made_again(base: str, folder: Path, number: int) -> None:
+    (folder / ".wait").touch()
+    with start(base, "./a folder") as run:
+        wait((folder / ".started").exists)
+        run.send_signal(number)
+    if number == signal.SIGINT:
+        assert not made()
+    else:  # pip goes on, and keeps others waiting
+        (left,) = made()
+
+    def say(_: str) -> None:
+        (folder / ".wait").unlink(missing_ok=True)
+
+    python = with_requirements(["stub==2"], base, say)
+    assert tell(python, "stub.version") == "2"
+    assert made() == [Path(python).parents[1]]
+    if number == signal.SIGKILL:
+        assert not left.exists()
+
+
+def test_without_a_cache_folder(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.setenv("TMPDIR", str(Path.cwd() / "temporary"))
+    Path("temporary").mkdir()
+    python = start(base, "stub==2").communicate()[0].strip()
+    assert Path(python).is_relative_to(Path("temporary").absolute())
+    assert not list(Path("temporary").iterdir())  # once the process has ended
+
+
+def test_an_environment_without_pip(base: str, tmp_path: Path) -> None:
+    if not importlib.util.find_spec("ensurepip"):
+        pytest.skip("no ensurepip")
+    (packages_of(tmp_path / "base") / "pip").unlink()
+    python = with_requirements(["stub==2"], base, print)
+    assert tell(python, "stub.version, other.version") == "('2', '1')"
+    assert not list(packages_of(tmp_path / "base").glob("pip*"))

@@ -1,0 +1,193 @@
+"""Worker processes: what they are asked, how they fail, and that none is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from benchmarks import processes
+from benchmarks.baseline import own_folders
+from benchmarks.labels import AT_MOST
+from benchmarks.peers import UnavailableError
+from benchmarks.processes import LackingError, SharedArray, Worker, WorkerError, end
+from benchmarks.workload import Data, Workload
+
+N_SAMPLES = 8
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def arrays() -> list[SharedArray]:
+    workload = Workload(20, 300, N_SAMPLES)
+    coef, x = (SharedArray((n, 300), "float64") for n in (20, N_SAMPLES + AT_MOST))
+    Data.of(workload, coef.array, x.array[:N_SAMPLES])
+    return [coef, x, SharedArray((N_SAMPLES + AT_MOST,), np.int64)]
+
+
+@pytest.fixture
+def start(arrays: list[SharedArray]) -> Iterator[Start]:
+    """Start workers that make a predictor, and see that none of their processes is left."""
+    workers: list[Worker] = []
+
+    def start(name: str = "formula", **variables: str) -> Worker:
+        workers.append(Worker(sys.executable, variables, arrays))
+        workers[-1].make(name, (own_folders(), [], None))
+        return workers[-1]
+
+    yield start
+    end(workers)
+    for worker in workers:
+        assert not members(worker.process.pid)
+
+
+def members(group: int) -> list[psutil.Process]:
+    """Return the living processes of a process group."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            pass
+    return found
+
+
+def states(group: int) -> set[str]:
+    return {process.status() for process in members(group)}
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("name", ["formula", "packed", "tests.predictors:function"])
+def test_labels_and_durations(start: Start, arrays: list[SharedArray], name: str) -> None:
+    worker = start(name)
+    before = time.perf_counter()
+    answer = worker.calls([0, 4], 4)
+    assert len(answer["seconds"]) == 2
+    assert 0 < sum(answer["seconds"]) < time.perf_counter() - before
+    coef, x, labels = (shared.array for shared in arrays)
+    assert (labels[:8] == (x[:8] @ coef.T).argmax(axis=1)).all()
+
+
+def test_frozen_while_others_compute(start: Start) -> None:
+    worker = start("tests.predictors:forking")
+    group = worker.process.pid
+    wait_for(lambda: states(group) == {psutil.STATUS_STOPPED})
+    assert len(members(group)) == 2
+    worker.calls([0], 1)  # it answers once its child has, which is thawed with it
+    wait_for(lambda: states(group) == {psutil.STATUS_STOPPED})
+
+
+def test_printing_disturbs_nothing(start: Start) -> None:
+    worker = start("tests.predictors:printing")
+    assert len(worker.calls([0, 1], 1)["seconds"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "sentence"),
+    [
+        ("tests.predictors:raising", WorkerError, "OSError: no luck"),
+        ("tests.predictors:exiting", WorkerError, "SystemExit: no licence"),
+        ("tests.predictors:nothing", WorkerError, "TypeError: .* returned a NoneType, expected a"),
+        ("tests.predictors:dying", WorkerError, r"ended with status 3 \(the last words\)"),
+        ("tests.predictors:killed", WorkerError, "ended by SIGKILL, as for want of memory"),
+        ("tests.predictors:absent", LackingError, "tests.predictors has no absent"),
+        ("tests.nowhere:predict", LackingError, "there is no module tests.nowhere"),
+        ("tests.imports_nothing:predict", WorkerError, "No module named 'nothing_of_that_name'"),
+    ],
+)
+def test_cannot_be_made(start: Start, name: str, error: type[Exception], sentence: str) -> None:
+    with pytest.raises(error, match=sentence):
+        start(name)
+
+
+def test_fails_in_calls(start: Start) -> None:
+    worker = start("tests.predictors:raising_in_calls")
+    with pytest.raises(WorkerError, match="ZeroDivisionError: nothing there") as raised:
+        worker.calls([0], 1)
+    assert "in predict" in "".join(raised.value.traceback)
+    assert "worker.py" not in "".join(raised.value.traceback)
+
+
+def test_no_labels(start: Start) -> None:
+    answer = start("tests.predictors:scores").calls([0], 2)
+    assert answer == {"start": 0, "dtype": "float64", "shape": [2, 20]}
+
+
+def test_no_answer(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = start("tests.predictors:sleeping")
+    monkeypatch.setattr(processes, "PATIENCE", 0.2)
+    with pytest.raises(WorkerError, match="gave no answer within"):
+        worker.calls([0], 1)
+
+
+def test_peer_that_is_not_installed(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "sklearn.py").write_text("raise ModuleNotFoundError(name='sklearn')")
+    with pytest.raises(UnavailableError, match="sklearn is not installed"):
+        start("sklearn", PYTHONPATH=str(tmp_path))
+
+
+def test_interpreter_that_is_none(arrays: list[SharedArray]) -> None:
+    with pytest.raises(WorkerError, match="/nowhere/python cannot be run: No such file"):
+        Worker("/nowhere/python", {}, arrays)
+
+
+def test_variables_and_facts(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COVERAGE_PROCESS_START", "x")  # would watch what is timed
+    worker = start("packed", OPENBLAS_NUM_THREADS="1")
+    facts = worker.facts()
+    assert facts["variables"]["OPENBLAS_NUM_THREADS"] == "1"
+    assert "COVERAGE_PROCESS_START" not in facts["variables"]
+    assert facts["numpy"] == np.__version__ == facts["distributions"]["numpy"]
+    assert facts["blas"].endswith(", threads 1")
+    assert "linpredict.packed" in facts["sources"]
+    assert not [name for name in facts["sources"] if name.startswith(("benchmarks", "numpy"))]
+    json.dumps(facts)
+
+
+def test_memory_without_memfd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    shared = SharedArray((3, 5), "float32")
+    shared.array[:] = np.arange(15).reshape(3, 5)
+    assert os.pread(shared.number, 60, 0) == np.arange(15, dtype=np.float32).tobytes()
+    assert not os.fstat(shared.number).st_nlink  # nothing that could be left behind
+
+
+PARENT = """
+import sys, time
+from benchmarks.processes import SharedArray, Worker
+from benchmarks.baseline import own_folders
+arrays = [SharedArray((n, 30), "float64") for n in (20, 72)] + [SharedArray((72,), "int64")]
+workers = [Worker(sys.executable, {}, arrays) for _ in range(3)]
+for name, worker in zip(("formula", "tests.predictors:forking"), workers):
+    worker.make(name, (own_folders(), [], None))
+print(*(worker.process.pid for worker in workers), flush=True)
+time.sleep(60)
+"""
+
+
+def test_killed_parent_leaves_no_worker() -> None:
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        groups = [int(pid) for pid in parent.stdout.readline().split()]
+        wait_for(lambda: psutil.STATUS_STOPPED in states(groups[0]))
+        wait_for(lambda: len(members(groups[1])) == 2)
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        for group in groups:
+            wait_for(lambda group=group: not members(group))  # type: ignore[misc]
