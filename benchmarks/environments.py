@@ -12,7 +12,6 @@ nobody makes one was cut short, and is removed.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -328,6 +327,8 @@ def for_this_run() -> tempfile.TemporaryDirectory[str]:
 @contextlib.contextmanager
 def locked(root: Path, say: Callable[[str], None]) -> Iterator[IO[bytes]]:
     """Wait until no other process makes an environment, and keep others waiting."""
+    import fcntl  # which Windows lacks; and there is no gate there
+
     with (root / "lock").open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -30,7 +30,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any, NamedTuple
@@ -145,41 +145,48 @@ class Gate:
         BaselineError
             If the baseline's side does any of it.
         """
+        other = self.baseline
         pairs: list[Pair] = []
         facts: list[dict[str, Any]] = []  # current, baseline
-        for k in range(PROCESSES):
-            say(f"starting processes {2 * k + 1} and {2 * k + 2} of {2 * PROCESSES}")
-            current = self._start(name, sys.executable, {}, (own_folders(), [], None))
+        started = [  # all at once: importing takes longest
+            Pair(self._start(sys.executable), self._start(other.python, other.variables))
+            for _ in range(PROCESSES)
+        ]
+        for current, baseline in started:
+            say(f"making {2 * len(pairs) + 1} of {2 * PROCESSES}")
+            self._make(current, name, (own_folders(), [], None))
             if not pairs:
                 facts.append(current.facts())
             try:
-                folders = self.baseline.folders(name, facts[0]["sources"])
-                older = self._start(name, self.baseline.python, self.baseline.variables, folders)
+                self._make(baseline, name, other.folders(name, facts[0]["sources"]))
                 if not pairs:
-                    facts.append(older.facts())
-                    self.baseline.check_sources(name, facts[1]["sources"])
+                    facts.append(baseline.facts())
+                    other.check_sources(name, facts[1]["sources"])
             except LackingError:
                 return None
             except BaselineError:
                 raise
             except Exception as error:
                 raise BaselineError(described(error)) from error
-            pairs.append(Pair(current, older))
+            pairs.append(Pair(current, baseline))
         new, old = (
             {"commit": commit, **of_side}
-            for commit, of_side in zip(self.baseline.commits(name), facts, strict=True)
+            for commit, of_side in zip(other.commits(name), facts, strict=True)
         )
         sides = {"current": as_saved(new, old), "baseline": as_saved(old, new)}
         return Compared(pairs, sides, differences(old, new))
 
-    def _start(self, name: str, python: str, variables: dict[str, str], folders: Folders) -> Worker:
-        """Start a process that makes a predictor and labels an example with it."""
-        worker = Worker(python, variables, self._arrays, gc.isenabled())
+    def _start(self, python: str, variables: Mapping[str, str] | None = None) -> Worker:
+        """Start a process."""
+        worker = Worker(python, variables or {}, self._arrays, gc.isenabled())
         self._workers.append(worker)
+        return worker
+
+    def _make(self, worker: Worker, name: str, folders: Folders) -> None:
+        """Have a process make a predictor, and label an example with it."""
         worker.make(name, folders)
         self._label(worker, [0], 1)
         self.data.check_unchanged([0], 1)
-        return worker
 
     def _label(
         self, worker: Worker, starts: list[int], batch_size: int, seconds: float = 0

@@ -2,8 +2,11 @@
 
 ``python benchmarks/gate_errors.py --runs 10 --slowdown 10%`` makes a repository of two commits in a
 temporary folder, the second one slower by so much of each call's own time, runs the gate ten times
-and adds a line for each run to ``gate_errors.jsonl``. ``--compare-fail`` judges the same commits by
-``--benchmark-compare-fail=median:10%`` instead. ``--table`` prints what the file holds.
+and adds a line for each run to ``gate_errors.jsonl``. ``--layout`` changes comments of the kernel
+and adds functions that nothing calls, others in each run. ``--dependency`` compares two versions of
+a package that both commits depend on, of which the second is slower. ``--compare-fail`` judges the
+same commits by ``--benchmark-compare-fail=median:10%`` instead. ``--table`` prints what the file
+holds.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any 
 from benchmarks import scripts
 from benchmarks.arguments import percentage, positive
 from benchmarks.checkout import undirected
+from benchmarks.environments import with_requirements
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"full": [], "small": ["--features=16384"]}
@@ -54,9 +58,45 @@ LinearPredictor.predict = _slower(LinearPredictor.predict, {slowdown})
 '''
 
 
+UNUSED = """
+/* Nothing calls this. */
+__attribute__((noinline)) double unused_{0}(const double *x, long n) {{
+    double sum = {0};
+    for (long i = 0; i < n; i++) sum += x[i] * x[i % {0}];
+    return sum;
+}}
+"""
+SETUP = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "stub-of-a-dependency"
+version = "{version}"
+[tool.setuptools]
+py-modules = ["stub_of_a_dependency"]
+"""
+STUB = """
+def predict(coef, x):
+    return (x @ coef.T).argmax(axis=1)
+
+def serve(coef):
+    return lambda x: predict(coef, x)
+"""
+
+
+def make_package(folder: Path, version: int, slowdown: float) -> str:
+    """Write a package that serves the formula, slower by so much, and return its folder."""
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text(SETUP.format(version=version))
+    waits = SLOWDOWN.format(slowdown=slowdown).partition("LinearPredictor")[0] if slowdown else ""
+    (folder / "stub_of_a_dependency.py").write_text(STUB + waits)
+    return str(folder)
+
+
 @undirected()
-def make_repository(folder: Path, slowdown: float) -> None:
-    """Commit the package as it stands, and then slower."""
+def make_repository(folder: Path, slowdown: float, n_unused: int = 0) -> None:
+    """Commit the package as it stands, and then slower, or with functions that nothing calls."""
     git = ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGE],
@@ -72,6 +112,12 @@ def make_repository(folder: Path, slowdown: float) -> None:
     if slowdown:
         with (folder / "linpredict" / "__init__.py").open("a") as file:
             file.write(SLOWDOWN.format(slowdown=slowdown))
+    if n_unused:
+        kernel = folder / "linpredict" / "kernel.c"
+        head, include, rest = kernel.read_text().rpartition("#include")
+        line, _, rest = rest.partition("\n")
+        unused = "".join(UNUSED.format(k) for k in range(1, n_unused + 1))
+        kernel.write_text(f"{head}{include}{line}\n{unused}{rest}")
     message = ["--message", f"slower by {slowdown:.0%}"]
     subprocess.run([*git, "commit", "--quiet", "--all", "--allow-empty", *message], check=True)
 
@@ -91,10 +137,11 @@ def busy(core: int | None) -> Iterator[None]:
         process.wait()
 
 
-def pytest(folder: Path, *options: str) -> int:
+def pytest(folder: Path, *options: str, python: str = sys.executable) -> int:
     """Run ``pytest benchmarks/`` in a folder and return its exit status."""
     environment = {k: v for k, v in os.environ.items() if k != "GITHUB_STEP_SUMMARY"}
-    command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider"]
+    suite = folder / "benchmarks" if (folder / "benchmarks").exists() else ROOT / "benchmarks"
+    command = [python, "-m", "pytest", str(suite), "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, *options], cwd=folder, capture_output=True, text=True, env=environment
     )
@@ -105,11 +152,10 @@ def pytest(folder: Path, *options: str) -> int:
     return done.returncode
 
 
-def gate_run(folder: Path, size: list[str], max_slowdown: str) -> dict[str, Any]:
+def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> dict[str, Any]:
     """Run the gate and return what it found."""
     path = folder / "run.json"
-    gate = ["--baseline=HEAD~1", f"--max-slowdown={max_slowdown}", f"--benchmark-json={path}"]
-    failed = pytest(folder, *size, *gate)
+    failed = pytest(folder, *options, f"--benchmark-json={path}", python=python)
     cases = [case["extra_info"]["gate"] for case in json.loads(path.read_text())["benchmarks"]]
     return {
         "failed": bool(failed),
@@ -167,7 +213,8 @@ def table(path: Path) -> str:
 
     def order(scenario: tuple[str, ...]) -> tuple[object, ...]:
         size, method, other_core, slowdown = scenario
-        return method, other_core != "idle", size != "small", float(slowdown.rstrip("%"))
+        percent = float(slowdown.rstrip("%")) if slowdown.endswith("%") else 0.0
+        return method, other_core != "idle", size != "small", percent, slowdown
 
     for scenario, runs in sorted(scenarios.items(), key=lambda item: order(item[0])):
         cases = Counter(verdict for run in runs for verdict in run.get("verdicts", ()))
@@ -205,6 +252,8 @@ def main() -> int:
         help="the gate's; default: %(default)s",
     )
     parser.add_argument("--busy", action="store_true", help="keep one core busy")
+    parser.add_argument("--layout", action="store_true", help="add what nothing calls to the kernel")
+    parser.add_argument("--dependency", action="store_true", help="slow a dependency down")
     parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
     parser.add_argument("--out", type=Path, default=Path("gate_errors.jsonl"), metavar="FILE")
     parser.add_argument("--table", action="store_true", help="print what the file holds")
@@ -232,27 +281,37 @@ def measure(options: argparse.Namespace) -> None:
     max_slowdown = f"{100 * options.max_slowdown:g}%"
     method = "median:10%" if options.compare_fail else f"gate, threshold {max_slowdown}"
     other_core = "busy" if options.busy else "idle"
-    scenario = [options.size, method, other_core, f"{100 * options.slowdown:g}%"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        make_repository(folder, options.slowdown)
-        core = min(os.sched_getaffinity(0)) if options.busy else None
-        for i in range(options.runs):
+    change = f"{100 * options.slowdown:g}%" + ", dependency" * options.dependency
+    scenario = [options.size, method, other_core, "layout" if options.layout else change]
+    core = min(os.sched_getaffinity(0)) if options.busy else None
+    gate = [*size, f"--max-slowdown={max_slowdown}"]
+    for i in range(options.runs):
+        with tempfile.TemporaryDirectory() as name, busy(core):
+            folder = Path(name)
+            if options.dependency:
+                first = make_package(folder / "first", 1, 0)
+                second = make_package(folder / "second", 2, options.slowdown)
+                python = with_requirements([second if options.slowdown else first])
+                gate += ["--predictor=stub_of_a_dependency:serve", f"--baseline-with={first}"]
+            else:
+                make_repository(folder, options.slowdown, options.layout * (i + 1))
             start = time.perf_counter()
-            with busy(core):
-                if options.compare_fail:
-                    found = compare_fail_run(folder, size)
-                else:
-                    found = gate_run(folder, size, max_slowdown)
-            run = {"scenario": scenario, "seconds": time.perf_counter() - start, **found}
-            with options.out.open("a") as file:
-                file.write(json.dumps(run) + "\n")
-            verdicts = Counter(found.get("verdicts", ()))
-            print(
-                f"run {i + 1} of {options.runs}: {'failed' if found['failed'] else 'passed'}, "
-                f"{run['seconds']:.0f} s, {dict(verdicts)}",
-                flush=True,
-            )
+            if options.compare_fail:
+                found = compare_fail_run(folder, size)
+            elif options.dependency:
+                found = gate_run(folder, gate, python)
+            else:
+                found = gate_run(folder, [*gate, "--baseline=HEAD~1"])
+            seconds = time.perf_counter() - start
+        run = {"scenario": scenario, "seconds": seconds, **found}
+        with options.out.open("a") as file:
+            file.write(json.dumps(run) + "\n")
+        verdicts = Counter(found.get("verdicts", ()))
+        print(
+            f"run {i + 1} of {options.runs}: {'failed' if found['failed'] else 'passed'}, "
+            f"{run['seconds']:.0f} s, {dict(verdicts)}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
