@@ -12,8 +12,9 @@ Each pair, A B or B A, gives the ratio of two durations; `benchmarks.sign_test` 
 Where calls are short, a duration is the median of several in a row.
 
 Where a process's memory comes to lie is a matter of luck that lasts as long as the process. So all
-share the pages of weights and examples, several pairs of processes take turns, and a slowdown must
-show with each of them.
+share the pages of weights and examples, what is slower than its equals is replaced, several pairs
+of processes take turns, and a slowdown must show with each of them. This assumes that luck does not
+slow down all processes of one side, and none of the other, by half of the threshold.
 
 A case is measured until it is decided, but no longer than its share of the time allows. Each look
 on the way may use up `LOOK` of the chance of an error, the last one what is left. The chance of
@@ -54,9 +55,13 @@ LOOK = 0.05  # of both, for each look at the pairs but the last; 16 looks at the
 FEWEST, MOST = 16, 2000  # pairs of a case
 FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more than 500 pairs
 PROCESSES = 3  # of each side, for a predictor
+# Where the memory of a process came to lie once made it 1.06 to 1.28 times slower than its equals,
+# at batch sizes of 1 to 16, as long as it lived: such a one is replaced, so many times.
+SPARES, UNLUCKY = 2, 1.04
 TURN = 4  # pairs in a row that are measured with the same processes
 BLOCK = 0.002  # seconds of calls that are asked for at once: a question takes 0.1 ms
 MOST_CALLS = 500  # of a block
+AWAKE = 0.05  # seconds of a call that warms up while it is timed
 # For all cases together, and at least so much for each on average; what one leaves over is there
 # for those after it.
 SECONDS, SECONDS_EACH = 150.0, 7.0
@@ -146,34 +151,43 @@ class Gate:
             If the baseline's side does any of it.
         """
         other = self.baseline
-        pairs: list[Pair] = []
         facts: list[dict[str, Any]] = []  # current, baseline
-        started = [  # all at once: importing takes longest
-            Pair(self._start(sys.executable), self._start(other.python, other.variables))
-            for _ in range(PROCESSES)
-        ]
-        for current, baseline in started:
-            say(f"making {2 * len(pairs) + 1} of {2 * PROCESSES}")
-            self._make(current, name, (own_folders(), [], None))
-            if not pairs:
-                facts.append(current.facts())
-            try:
-                self._make(baseline, name, other.folders(name, facts[0]["sources"]))
-                if not pairs:
-                    facts.append(baseline.facts())
+        folders: Folders = own_folders(), [], None
+        current = [self._start(sys.executable) for _ in range(PROCESSES)]  # all at once:
+        baseline = [self._start(other.python, other.variables) for _ in range(PROCESSES)]
+        for k, worker in enumerate(current):  # importing takes longest
+            say(f"making {k + 1} of {2 * PROCESSES}")
+            self._make(worker, name, folders)
+        facts.append(current[0].facts())
+
+        def another() -> Worker:
+            return self._make(self._start(sys.executable), name, folders)
+
+        def another_baseline() -> Worker:
+            return self._make(self._start(other.python, other.variables), name, its_folders)
+
+        self._replace_slow(current, another)
+        try:
+            its_folders = other.folders(name, facts[0]["sources"])
+            for k, worker in enumerate(baseline):
+                say(f"making {PROCESSES + k + 1} of {2 * PROCESSES}")
+                self._make(worker, name, its_folders)
+                if k == 0:
+                    facts.append(worker.facts())
                     other.check_sources(name, facts[1]["sources"])
-            except LackingError:
-                return None
-            except BaselineError:
-                raise
-            except Exception as error:
-                raise BaselineError(described(error)) from error
-            pairs.append(Pair(current, baseline))
+            self._replace_slow(baseline, another_baseline)
+        except LackingError:
+            return None
+        except BaselineError:
+            raise
+        except Exception as error:
+            raise BaselineError(described(error)) from error
         new, old = (
             {"commit": commit, **of_side}
             for commit, of_side in zip(other.commits(name), facts, strict=True)
         )
         sides = {"current": as_saved(new, old), "baseline": as_saved(old, new)}
+        pairs = [Pair(*pair) for pair in zip(current, baseline, strict=True)]
         return Compared(pairs, sides, differences(old, new))
 
     def _start(self, python: str, variables: Mapping[str, str] | None = None) -> Worker:
@@ -182,11 +196,34 @@ class Gate:
         self._workers.append(worker)
         return worker
 
-    def _make(self, worker: Worker, name: str, folders: Folders) -> None:
+    def _make(self, worker: Worker, name: str, folders: Folders) -> Worker:
         """Have a process make a predictor, and label an example with it."""
         worker.make(name, folders)
         self._label(worker, [0], 1)
         self.data.check_unchanged([0], 1)
+        return worker
+
+    def _replace_slow(self, workers: list[Worker], another: Callable[[], Worker]) -> None:
+        """Replace processes of a side that are slower than their equals, by bad luck."""
+        for _ in range(SPARES):
+            seconds = self._seconds(workers)
+            if max(seconds) <= UNLUCKY * min(seconds):
+                return
+            workers.append(another())
+            seconds = self._seconds(workers)
+            slowest = workers.pop(seconds.index(max(seconds)))
+            self._workers.remove(slowest)
+            end([slowest])
+
+    def _seconds(self, workers: list[Worker]) -> list[float]:
+        """Return the geometric mean of what a small batch and a larger one take each process."""
+        sizes = (1, min(32, len(self.data.x)))
+        best = np.full((len(workers), len(sizes)), np.inf)
+        for _ in range(5):
+            for k, worker in enumerate(workers):
+                for j, size in enumerate(sizes):
+                    best[k, j] = min(best[k, j], *self._label(worker, [0, 0], size))
+        return [float(seconds) for seconds in np.sqrt(best.prod(axis=1))]
 
     def _label(
         self, worker: Worker, starts: list[int], batch_size: int, seconds: float = 0
@@ -221,12 +258,11 @@ class Gate:
 
     def _warm_up(self, workers: list[Worker], starts: range) -> float:
         """Have processes label some batches of a size, and return the seconds of the fastest."""
-        seconds = []
-        for k, worker in enumerate(workers):
-            if k == 0:
-                self._label(worker, [starts[0]], starts.step)
-                self._check_near_ties(worker, starts.step)
-            seconds += self._label(worker, [starts[0], starts[-1]], starts.step)
+        self._check_near_ties(workers[0], starts.step)
+        seconds = self._label(workers[0], [starts[0], starts[-1]], starts.step)
+        if min(seconds) < AWAKE:
+            for worker in workers[1:]:
+                seconds += self._label(worker, [starts[0], starts[-1]], starts.step)
         self.data.check_unchanged([starts[0], starts[-1]], starts.step)
         return min(seconds)
 

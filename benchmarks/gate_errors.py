@@ -252,7 +252,7 @@ def main() -> int:
         help="the gate's; default: %(default)s",
     )
     parser.add_argument("--busy", action="store_true", help="keep one core busy")
-    parser.add_argument("--layout", action="store_true", help="add what nothing calls to the kernel")
+    parser.add_argument("--layout", action="store_true", help="add unused code to the kernel")
     parser.add_argument("--dependency", action="store_true", help="slow a dependency down")
     parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
     parser.add_argument("--out", type=Path, default=Path("gate_errors.jsonl"), metavar="FILE")

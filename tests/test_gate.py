@@ -111,7 +111,7 @@ def test_measures_until_it_is_decided() -> None:
 
 def test_slowdown_must_show_with_each_pair_of_processes() -> None:
     def durations(bad: float) -> Iterator[float]:
-        yield from [1e-2] * 7  # of warming up
+        yield from [1e-2] * 6  # of warming up
         yield from itertools.cycle([*[0.0108] * TURN * 2, *[bad] * TURN])
 
     same = itertools.repeat(1e-2)
