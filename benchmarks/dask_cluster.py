@@ -14,6 +14,9 @@ from linpredict.machine import usable_cores
 
 Array = NDArray[Any]
 
+# Seconds to wait for a scheduler, for its first worker, and for another where one is lost.
+CONNECT, FIRST, ANOTHER = 5, 3, 10
+
 
 def dask(coef: Array) -> Predict:
     """`linpredict.LinearPredictor` on the workers of a Dask cluster.
@@ -36,8 +39,8 @@ def dask(coef: Array) -> Predict:
     address = config.get("scheduler-address", None)
     try:
         if address:
-            client = Client(address, timeout=5)
-            client.wait_for_workers(1, timeout=3)
+            client = Client(address, timeout=CONNECT)
+            client.wait_for_workers(1, timeout=FIRST)
         else:
             client = local_cluster()
     except (OSError, TimeoutError) as error:
@@ -61,7 +64,7 @@ def dask(coef: Array) -> Predict:
                 return labels(x)
             except (CancelledError, OSError):  # a worker has gone, and with it what it held
                 try:
-                    client.wait_for_workers(1, timeout=10)
+                    client.wait_for_workers(1, timeout=ANOTHER)
                 except TimeoutError as error:
                     raise ConnectionError("no Dask worker is left: start one") from error
                 on_workers = client.scatter(model, broadcast=True, hash=False)

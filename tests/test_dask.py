@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from numpy.typing import NDArray
 
 from benchmarks import dask_cluster, dask_scaling
 from linpredict import LinearPredictor, predict
-from linpredict.machine import n_threads
+from linpredict.machine import n_threads, usable_cores
 from tests import ENVIRONMENT, heed_interrupts
+from tests.test_benchmarks import run
 
 Array = NDArray[Any]
 
@@ -72,7 +72,7 @@ def test_out_of_core(client: Client, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     coef = rng.standard_normal((10, 10_000))
     rows = rng.standard_normal((200, 10_000))
-    n_samples = 20_000  # 1.6 GB
+    n_samples = 10_000  # 800 MB, more than the workers may hold
     stored = zarr.create_array(
         tmp_path / "examples.zarr", shape=(n_samples, 10_000), chunks=(200, 10_000),
         dtype="float64", compressors=None,
@@ -104,7 +104,9 @@ def test_local_cluster_leaves_the_environment() -> None:
 @pytest.fixture
 def on_dask(client: Client) -> Iterator[Client]:
     """The cluster that the predictor `dask` will connect to."""
-    with dask.config.set({"scheduler-address": client.scheduler.address}):
+    # Dask would try for 30 s to connect to a worker that is gone.
+    wait = {"distributed.comm.timeouts.connect": "5s"}
+    with dask.config.set({"scheduler-address": client.scheduler.address} | wait):
         yield client
 
 
@@ -134,7 +136,8 @@ def test_killed_worker(on_dask: Client) -> None:
             on_dask.wait_for_workers(2, timeout=60)
 
 
-def test_no_worker_left() -> None:
+def test_no_worker_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "ANOTHER", 1)
     worker = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads=1"]
     with LocalCluster(n_workers=0, dashboard_address=None) as cluster, Client(cluster) as client:
         workers = [subprocess.Popen([*worker, cluster.scheduler_address]) for _ in range(2)]
@@ -177,17 +180,17 @@ def command(*options: str) -> list[str]:
 
 
 def test_in_the_suite() -> None:
-    done = subprocess.run(command(), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    quick = command("--benchmark-max-time=0.01")
+    done = subprocess.run(quick, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
 
 
-def test_unreachable_scheduler() -> None:
-    environment = ENVIRONMENT | {"DASK_SCHEDULER_ADDRESS": "tcp://127.0.0.1:9"}
-    done = subprocess.run(
-        command(), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+def test_unreachable_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "CONNECT", 0.5)
+    with dask.config.set({"scheduler-address": "tcp://127.0.0.1:9"}):
+        done = run("--predictor=dask")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
     text = done.stdout + done.stderr
     assert "the Dask scheduler tcp://127.0.0.1:9 cannot be reached" in text
     assert "Traceback" not in text
@@ -195,14 +198,17 @@ def test_unreachable_scheduler() -> None:
 
 def test_interruption_ends_the_cluster() -> None:
     process = subprocess.Popen(
-        command("--benchmark-max-time=60"), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
-        start_new_session=True, preexec_fn=heed_interrupts,
+        command("-v", "--benchmark-max-time=2"), cwd=ROOT, env=ENVIRONMENT,
+        stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_interrupts,
     )  # fmt: skip
-    parent = psutil.Process(process.pid)
-    while len(parent.children(recursive=True)) < 2:
-        time.sleep(0.1)
-    time.sleep(5)
-    children = parent.children(recursive=True)
+    assert process.stdout
+    for line in process.stdout:
+        if "[dask-1-" in line:  # its case is over, and the other has begun
+            break
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= usable_cores()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    process.stdout.read()
+    process.stdout.close()
     assert process.wait(60) == pytest.ExitCode.INTERRUPTED
     assert psutil.wait_procs(children, timeout=30)[1] == []

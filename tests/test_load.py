@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import load
 from benchmarks.load import (
     Policy,
     Server,
@@ -19,25 +20,25 @@ from benchmarks.load import (
 from tests.test_plot import run, script, texts, write
 
 
-def mean_wait(rounds: list[float], load: float) -> float:
-    """Return the mean wait in units of the mean service time, one at a time."""
+def mean_wait(rounds: list[float], busy: float) -> float:
+    """Return the mean wait in units of the mean service time, one at a time, at some load."""
     server = Server({1: rounds})
-    rate = load / np.mean(rounds)
-    responses = server.responses(float(rate), 1, 2_000_000, seed=1)
-    return float(responses[100_000:].mean() / np.mean(rounds)) - 1
+    rate = busy / np.mean(rounds)
+    responses = server.responses(float(rate), 1, 500_000, seed=1)
+    return float(responses[25_000:].mean() / np.mean(rounds)) - 1
 
 
 # Kleinrock, "Queueing Systems", volume 1, 1975: the formula of Pollaczek and Khinchin.
-@pytest.mark.parametrize("load", [0.3, 0.6])
-def test_constant_service_is_m_d_1(load: float) -> None:
-    assert mean_wait([0.01], load) == pytest.approx(load / (2 * (1 - load)), rel=0.02)
+@pytest.mark.parametrize("busy", [0.3, 0.6])
+def test_constant_service_is_m_d_1(busy: float) -> None:
+    assert mean_wait([0.01], busy) == pytest.approx(busy / (2 * (1 - busy)), rel=0.02)
 
 
-@pytest.mark.parametrize("load", [0.3, 0.6])
-def test_exponential_service_is_m_m_1(load: float) -> None:
+@pytest.mark.parametrize("busy", [0.3, 0.6])
+def test_exponential_service_is_m_m_1(busy: float) -> None:
     quantiles = (np.arange(100_000) + 0.5) / 100_000
     rounds = list(-0.01 * np.log1p(-quantiles))
-    assert mean_wait(rounds, load) == pytest.approx(load / (1 - load), rel=0.02)
+    assert mean_wait(rounds, busy) == pytest.approx(busy / (1 - busy), rel=0.02)
 
 
 def test_a_batch_takes_all_that_wait_up_to_the_largest() -> None:
@@ -105,6 +106,13 @@ def test_what_is_named_is_drawn() -> None:
     assert len(drawn) <= 8
 
 
+@pytest.fixture
+def few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulate a tenth of the requests, for a test of what is said and drawn of them."""
+    for name in ("REQUESTS", "DRAWN_REQUESTS"):
+        monkeypatch.setattr(load, name, getattr(load, name) // 10)
+
+
 def with_rounds() -> dict[str, Any]:
     content = run()
     for benchmark in content["benchmarks"][1:]:
@@ -113,6 +121,7 @@ def with_rounds() -> dict[str, Any]:
     return content
 
 
+@pytest.mark.usefixtures("few_requests")
 def test_script(tmp_path: Path) -> None:
     file = write(tmp_path / "run.json", with_rounds())
     done = script(file, "--latency-budget=100ms", "--format=svg", folder=tmp_path, name="load.py")
@@ -125,27 +134,30 @@ def test_script(tmp_path: Path) -> None:
         assert text in drawn
 
 
+@pytest.mark.usefixtures("few_requests")
 def test_budget_that_nothing_keeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(tmp_path / "run.json", with_rounds())
     assert main([str(file), "--latency-budget=1us", "--out", str(tmp_path)]) == 0
     assert "packed: not even single requests stay within 1 µs" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("load", ["--latency-budget=100ms", "--rate=100"])
-def test_waits(tmp_path: Path, load: str) -> None:
+@pytest.mark.usefixtures("few_requests")
+@pytest.mark.parametrize("option", ["--latency-budget=100ms", "--rate=100"])
+def test_waits(tmp_path: Path, option: str) -> None:
     file = write(tmp_path / "run.json", with_rounds())
-    done = script(file, load, "--wait=0,5ms", "--format=svg", folder=tmp_path, name="load.py")
+    done = script(file, option, "--wait=0,5ms", "--format=svg", folder=tmp_path, name="load.py")
     assert (done.returncode, done.stderr) == (0, "")
     assert "; mean batch size " in done.stdout
     assert "of the time" in done.stdout
     drawn = texts(tmp_path / "plots" / "load.svg")
     assert ", waiting 5 ms" in drawn
-    if load == "--rate=100":
+    if option == "--rate=100":
         assert done.stdout.count("packed: 100 requests/s get a p50 of ") == 2
         assert done.stdout.count("waiting up to 5 ms to fill them; mean batch size 1.") == 2
         assert "100 requests/s" in drawn
 
 
+@pytest.mark.usefixtures("few_requests")
 def test_rate_that_is_too_great(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(tmp_path / "run.json", with_rounds())
     assert main([str(file), "--rate=1e6", "--out", str(tmp_path)]) == 0

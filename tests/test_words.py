@@ -15,7 +15,7 @@ from benchmarks.plot import curves, draw_latency, draw_throughput, draw_tradeoff
 from benchmarks.roofline import Roofline
 from benchmarks.runs import read_run
 from benchmarks.words import faster_than_limit, in_words, quantity
-from tests.test_plot import gated, run, write
+from tests.test_plot import drawn_by, gated, run, write
 
 ROOFLINE = Roofline(
     64, 262_144, "float64", "float64", "limit", bandwidth=44.8e9, flop_rate=102e9
@@ -220,7 +220,7 @@ def test_unusable_ceilings(tmp_path: Path, key: str, value: Any, capsys: Any) ->
 def test_words_of_saved_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def said(*contents: dict[str, Any]) -> list[str]:
         files = [write(tmp_path / f"{i}.json", content) for i, content in enumerate(contents)]
-        assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
+        drawn_by(*files)
         return capsys.readouterr().out.splitlines()[:-1]
 
     one = said(with_ceilings(run()))
