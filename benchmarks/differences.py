@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.environments import FOREIGN
+
 Facts = Mapping[str, Any]  # as `benchmarks.worker.facts` returns them
 
-TITLES = {"commit": "commit", "python": "Python", "numpy": "NumPy", "blas": "BLAS"}
-TITLES["kernel"] = "kernel"
+TITLES = {
+    "commit": "commit", "python": "Python", "numpy": "NumPy", "blas": "BLAS", "kernel": "kernel",
+}  # fmt: skip
 
 
 def differences(baseline: Facts, current: Facts) -> list[str]:
@@ -19,19 +22,25 @@ def differences(baseline: Facts, current: Facts) -> list[str]:
         if baseline.get(key, "") != current.get(key, "")
     ]
     old, new = (dict(facts["distributions"]) for facts in (baseline, current))
-    old.pop("numpy", None), new.pop("numpy", None)
+    for versions in (old, new):
+        versions.pop("numpy", None)  # which has a line
     lines += [
         f"{name}: {old[name]} → {new[name]}"
         for name in sorted(old.keys() & new.keys())
         if old[name] != new[name]
     ]
-    for there, not_here in (
-        (old.keys() - new.keys(), "current"),
-        (new.keys() - old.keys(), "baseline"),
-    ):
-        if there:
-            lines.append(f"not installed for the {not_here}: {', '.join(sorted(there))}")
-    old, new = (dict(facts["variables"]) for facts in (baseline, current))
+    lines += [
+        f"not installed for the {side}: {', '.join(sorted(lacking))}"
+        for lacking, side in (
+            (old.keys() - new.keys(), "current side"),
+            (new.keys() - old.keys(), "baseline"),
+        )
+        if lacking
+    ]
+    old, new = (
+        {name: value for name, value in facts["variables"].items() if name not in FOREIGN}
+        for facts in (baseline, current)
+    )
     lines += [
         f"{name}: {old.get(name, '(not set)')} → {new.get(name, '(not set)')}"
         for name in sorted(old.keys() | new.keys())

@@ -15,6 +15,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ import numpy as np
 import threadpoolctl
 from numpy.typing import DTypeLike, NDArray
 
+from benchmarks.environments import FOREIGN
 from benchmarks.peers import UnavailableError
 
 Array = NDArray[Any]
@@ -117,7 +119,12 @@ class Worker:
         arrays: Sequence[SharedArray],
         collects: bool = True,
     ) -> None:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(WATCHING)}
+        of_other = () if python == sys.executable else FOREIGN
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(WATCHING) and name not in of_other
+        }
         self.python, self._arrays, self._rest = python, arrays, b""
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # what it prints
         questions, self._questions = os.pipe()
@@ -161,9 +168,9 @@ class Worker:
 
     def ask(self, question: dict[str, Any], patience: float) -> dict[str, Any]:
         """Thaw the worker, ask it, and freeze it again."""
-        self.signal(signal.SIGCONT)
         try:
             os.write(self._questions, json.dumps(question).encode() + b"\n")
+            self.signal(signal.SIGCONT)
             answer: dict[str, Any] = json.loads(self._line(patience))
         except BrokenPipeError:
             raise self._dead() from None

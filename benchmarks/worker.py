@@ -25,7 +25,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,9 @@ import numpy as np
 Predict = Callable[[Any], Any]
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
+# Seconds before the first call. A thread that wakes up is given an idle core; just thawed, it often
+# shared one with a thread of OpenBLAS that spins: of first calls of 0.2 ms, one in ten took 3.7.
+NAP = 5e-5
 # Predictors of the package: what they are called there, and how each is made from weights.
 PACKAGE: dict[str, tuple[str, Callable[[Any, Any], Predict]]] = {
     "formula": ("predict", partial),
@@ -95,6 +98,7 @@ class Timed:
     def calls(self, starts: list[int], batch_size: int) -> dict[str, Any]:
         """Label batches, and return the seconds of each call; labels that are none, described."""
         seconds = []
+        sleep(NAP)
         for start in starts:
             batch = self.x[start : start + batch_size]
             begin = perf_counter()

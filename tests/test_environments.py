@@ -362,6 +362,7 @@ def test_settings_that_would_lead_pip_astray(
         with zipfile.ZipFile(tmp_path / "links" / "stub-2-py3-none-any.whl") as archive:
             archive.extractall(place)
     monkeypatch.setenv("PYTHONPATH", "path")
+    (tmp_path / "pip.py").write_text("raise SystemExit(1)")
     wheel(tmp_path / "links", "more", "1", requires="other")
     python = with_requirements(["stub==2", "more"], base, print)
     assert tell(python, "stub.version, other.version") == "('2', '1')"
@@ -480,10 +481,14 @@ def test_what_was_cut_short_is_made_again(base: str, folder: Path, number: int) 
     else:  # pip goes on, and keeps others waiting
         (left,) = made()
 
-    def say(_: str) -> None:
+    said: list[str] = []
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
         (folder / ".wait").unlink(missing_ok=True)
 
     python = with_requirements(["stub==2"], base, say)
+    assert said[0].startswith("making" if number == signal.SIGINT else "waiting")
     assert tell(python, "stub.version") == "2"
     assert made() == [Path(python).parents[1]]
     if number == signal.SIGKILL:

@@ -1,0 +1,89 @@
+"""What is said of the two sides of a comparison."""
+
+from typing import Any
+
+import pytest
+
+from benchmarks import verdicts
+from benchmarks.differences import as_saved, differences
+
+SIDE: dict[str, Any] = {
+    "commit": "1234567",
+    "python": "3.11.7 (GCC 12.2.0)",
+    "numpy": "2.4.6",
+    "blas": "openblas 0.3.31, kernels Haswell, threads 2",
+    "kernel": "gcc 12",
+    "distributions": {"numpy": "2.4.6", "scikit-learn": "1.6.1", "threadpoolctl": "3.6.0"},
+    "variables": {"HOME": "/root", "LANG": "C"},
+}
+
+
+def test_nothing_differs() -> None:
+    assert differences(SIDE, SIDE) == []
+    assert as_saved(SIDE, SIDE) == SIDE | {"distributions": {}, "variables": {}}
+
+
+def test_each_thing_that_differs_has_a_line() -> None:
+    other = SIDE | {
+        "commit": "abcdef0+",
+        "python": "3.13.0 (GCC 12.2.0)",
+        "numpy": "2.2.6",
+        "kernel": "",
+        "distributions": {"numpy": "2.2.6", "scikit-learn": "1.9.0", "joblib": "1.5"},
+        "variables": {"HOME": "/root", "OMP_NUM_THREADS": "1", "LANG": "de"},
+    }
+    assert differences(SIDE, other) == [
+        "commit: 1234567 → abcdef0+",
+        "Python: 3.11.7 (GCC 12.2.0) → 3.13.0 (GCC 12.2.0)",
+        "NumPy: 2.4.6 → 2.2.6",
+        "kernel: gcc 12 → none",
+        "scikit-learn: 1.6.1 → 1.9.0",
+        "not installed for the current side: threadpoolctl",
+        "not installed for the baseline: joblib",
+        "LANG: C → de",
+        "OMP_NUM_THREADS: (not set) → 1",
+    ]
+    assert as_saved(other, SIDE)["variables"] == {"OMP_NUM_THREADS": "1", "LANG": "de"}
+
+
+def case(batch_size: int, ratio: float, low: float, at_most: float, **gate: Any) -> dict[str, Any]:
+    verdict = "undecided" if low < 1.05 < at_most else "slower" if low > 1.05 else "same"
+    judged = {"ratio": ratio, "interval": [low, at_most], "at_most": at_most, "verdict": verdict}
+    judged |= {"max_slowdown": 0.05, "seconds": 10.0}
+    return {"predictor": "packed", "batch_size": batch_size, "gate": judged | gate}
+
+
+def test_resolution() -> None:
+    cases = [*(case(2**i, 1.0, 0.99, 1.019) for i in range(9)), case(512, 1.2, 1.1, 1.26)]
+    assert verdicts.resolution(cases) == [
+        "would have seen a slowdown of 2 % in 9 of 10 cases, of 5 % in all"
+    ]
+    assert verdicts.resolution(cases[:9]) == ["would have seen a slowdown of 2 % in each case"]
+    assert verdicts.resolution([{"predictor": "torch", "batch_size": 1, "p50": 1.0}]) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        # Bounds twice as far from the ratio as the threshold is: four times as long.
+        (case(8, 1.0, 0.9, 1.05**2), "undecided after 10 s, about 40 s would decide it"),
+        (case(8, 1.05**2, 1.0, 1.2), "undecided after 10 s, about 40 s would decide it"),
+        (case(8, 1.0499, 1.0, 1.2), "too near to the threshold to be decided: 1.050"),
+        (case(8, 1.1, 1.07, 1.2, verdict="undecided"), "does not show with each pair of processes"),
+    ],
+)
+def test_what_would_decide(found: dict[str, Any], sentence: str) -> None:
+    _, said = verdicts.resolution([found])
+    assert said.startswith("packed, batch 8: undecided")
+    assert sentence in said
+
+
+def test_differences_of_a_run() -> None:
+    cases = [case(1, 1, 0.9, 1.1), case(2, 1, 0.9, 1.1)]
+    assert verdicts.differences(cases, "old") == ["between old and current nothing differs"]
+    cases[0]["gate"]["differences"] = ["NumPy: 1 → 2", "LANG: C → de"]
+    cases[1]["gate"]["differences"] = ["NumPy: 1 → 2", "kernel: a → b"]
+    assert verdicts.differences(cases, "old") == [
+        "what differs, old → current:", "  NumPy: 1 → 2", "  LANG: C → de", "  kernel: a → b",
+    ]  # fmt: skip
+    assert verdicts.differences([{"predictor": "torch", "batch_size": 1}], "old") == []
