@@ -57,7 +57,7 @@ FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more t
 PROCESSES = 3  # of each side, for a predictor
 # Where the memory of a process came to lie once made it 1.06 to 1.28 times slower than its equals,
 # at batch sizes of 1 to 16, as long as it lived: such a one is replaced, so many times.
-SPARES, UNLUCKY = 2, 1.04
+SPARES, UNLUCKY = 2, 1.06
 TURN = 4  # pairs in a row that are measured with the same processes
 BLOCK = 0.002  # seconds of calls that are asked for at once: a question takes 0.1 ms
 MOST_CALLS = 500  # of a block
