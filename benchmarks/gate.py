@@ -59,12 +59,15 @@ PROCESSES = 3  # of each side, for a predictor
 # at batch sizes of 1 to 16, as long as it lived: such a one is replaced, so many times.
 SPARES, UNLUCKY = 2, 1.06
 TURN = 4  # pairs in a row that are measured with the same processes
-BLOCK = 0.002  # seconds of calls that are asked for at once: a question takes 0.1 ms
+# Seconds of calls that are asked for at once where they are short: a question takes 0.3 ms, and the
+# first call after it takes longer. By the spread of ratios in a given time, longer calls are better
+# asked for one by one.
+BLOCK, SHORT = 4e-3, 5e-4
 MOST_CALLS = 500  # of a block
 AWAKE = 0.05  # seconds of a call that warms up while it is timed
 # For all cases together, and at least so much for each on average; what one leaves over is there
 # for those after it.
-SECONDS, SECONDS_EACH = 150.0, 7.0
+SECONDS, SECONDS_EACH = 140.0, 6.4
 
 
 class Pair(NamedTuple):
@@ -308,7 +311,7 @@ class Gate:
         except Exception as error:
             raise BaselineError(described(error)) from error
         call = (call + self._warm_up(current, starts)) / 2
-        n_calls = max(1, min(MOST_CALLS, int(BLOCK / call)))
+        n_calls = min(MOST_CALLS, int(BLOCK / call)) if call < SHORT else 1
         pairs: list[tuple[float, float]] = []
         rounds: list[float] = []
         turns = len(compared.pairs), TURN

@@ -22,7 +22,7 @@ from benchmarks import scripts
 from benchmarks.arguments import percentage
 from benchmarks.gate import FALSE_ALARM, MISS
 from benchmarks.report import Table, aligned
-from benchmarks.runs import Run, read_runs
+from benchmarks.runs import Run, read_runs, short
 from benchmarks.sign_test import judge
 from benchmarks.worker import PACKAGE
 
@@ -42,7 +42,7 @@ def failure(case: Case) -> str:
         else f"undecided, {gate['ratio']:.2f}x the time of"
     )
     return (
-        f"{case['predictor']}, batch {case['batch_size']}: {found} {gate['commit'][:7]} "
+        f"{case['predictor']}, batch {case['batch_size']}: {found} {short(gate['commit'])} "
         f"({100 * gate['confidence']:.3g} % interval {low} to {high}; "
         f"threshold {1 + gate['max_slowdown']:.4g})"
     )

@@ -12,13 +12,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from pytest_benchmark import utils
 
-from benchmarks import checkout, gate
+from benchmarks import checkout, gate, options
 from benchmarks.checkout import Checkout, CheckoutError
 from benchmarks.gate import FEWEST, TURN, Compared, Gate, Pair
 from benchmarks.gate_errors import interval, make_repository, table
@@ -90,7 +92,7 @@ def test_order_of_calls() -> None:
 def test_short_calls_are_asked_for_together() -> None:
     durations = itertools.chain([1e-5] * 5, itertools.cycle([1e-5, 1e-5, 1e-5, 9e-5]))
     result, asked = measured(fake_gate(), durations, itertools.repeat(1e-5))
-    assert {len(starts) for _, starts in asked[-10:]} == {200}  # 2 ms
+    assert {len(starts) for _, starts in asked[-10:]} == {400}  # 4 ms
     assert all(pair == (1e-5, 1e-5) for pair in result["pairs"])  # medians
 
 
@@ -188,6 +190,8 @@ def run(folder: Path, *options: str, **variables: str) -> subprocess.CompletedPr
 
 
 def left_behind(folder: Path) -> None:
+    workers = f"{folder.parent / 'repository'}/benchmarks/worker.py"
+    assert not [p for p in psutil.process_iter(["cmdline"]) if workers in (p.info["cmdline"] or ())]
     assert not [p for p in (folder.parent / "temporary").iterdir() if "baseline" in p.name]
     if (folder / ".git").exists() and not (folder / ".git" / "shallow").exists():
         assert len(git(folder, "worktree", "list").splitlines()) == 1
@@ -283,7 +287,7 @@ def test_undecided(repository: Path) -> None:
     # Durations that vary by much more than versions can differ, and for long enough that the calls
     # of a block do not even it out: whichever side comes first, it is slower as often as faster.
     waits = "WAITS = itertools.cycle([{}] if 'baseline' in __file__ else [{}])"
-    varied = (", ".join(f"*[{n}] * 12" for n in order) for order in ((1, 1, 2, 2), (1, 2, 1, 2)))
+    varied = (", ".join(f"*[{n}] * 40" for n in order) for order in ((1, 1, 2, 2), (1, 2, 1, 2)))
     types = "Array = NDArray[Any]\n"
     change(
         repository,
@@ -390,6 +394,17 @@ def test_refused_options(repository: Path, options: list[str], message: str) -> 
     done = run(repository, *options)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert message in done.stderr
+
+
+def test_system_that_cannot_freeze_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"predictor": ["packed"], "baseline": "HEAD"}
+    config: Any = SimpleNamespace(
+        getoption=lambda name, default=None: given.get(name, default), getini={}.__getitem__
+    )
+    options.check_with_baseline(config)
+    monkeypatch.delattr(signal, "SIGSTOP")
+    with pytest.raises(pytest.UsageError, match="this system cannot: use Linux or macOS"):
+        options.check_with_baseline(config)
 
 
 def test_shallow_clone(repository: Path) -> None:
