@@ -180,6 +180,7 @@ class Gate:
                     other.check_sources(name, facts[1]["sources"])
             self._replace_slow(baseline, another_baseline)
         except LackingError:
+            self._end(current + baseline)
             return None
         except BaselineError:
             raise
@@ -199,6 +200,11 @@ class Gate:
         self._workers.append(worker)
         return worker
 
+    def _end(self, workers: list[Worker]) -> None:
+        """End processes that are not needed."""
+        self._workers = [worker for worker in self._workers if worker not in workers]
+        end(workers)
+
     def _make(self, worker: Worker, name: str, folders: Folders) -> Worker:
         """Have a process make a predictor, and label an example with it."""
         worker.make(name, folders)
@@ -214,9 +220,7 @@ class Gate:
                 return
             workers.append(another())
             seconds = self._seconds(workers)
-            slowest = workers.pop(seconds.index(max(seconds)))
-            self._workers.remove(slowest)
-            end([slowest])
+            self._end([workers.pop(seconds.index(max(seconds)))])
 
     def _seconds(self, workers: list[Worker]) -> list[float]:
         """Return the geometric mean of what a small batch and a larger one take each process."""
@@ -381,8 +385,7 @@ class Gate:
 
     def close(self) -> None:
         """End the processes, and remove what is temporary."""
-        end(self._workers)
-        self._workers = []
+        self._end(self._workers)
         self.baseline.close()
 
 

@@ -292,14 +292,14 @@ def measure(options: argparse.Namespace) -> None:
                 first = make_package(folder / "first", 1, 0)
                 second = make_package(folder / "second", 2, options.slowdown)
                 python = with_requirements([second if options.slowdown else first])
-                gate += ["--predictor=stub_of_a_dependency:serve", f"--baseline-with={first}"]
+                compared = ["--predictor=stub_of_a_dependency:serve", f"--baseline-with={first}"]
             else:
                 make_repository(folder, options.slowdown, options.layout * (i + 1))
             start = time.perf_counter()
             if options.compare_fail:
                 found = compare_fail_run(folder, size)
             elif options.dependency:
-                found = gate_run(folder, gate, python)
+                found = gate_run(folder, [*gate, *compared], python)
             else:
                 found = gate_run(folder, [*gate, "--baseline=HEAD~1"])
             seconds = time.perf_counter() - start

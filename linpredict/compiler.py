@@ -27,8 +27,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import platformdirs
-
 # No -O3: it unrolls the loops that prefetch, for nothing.
 FLAGS = ("-O2", "-ffp-contract=fast", "-fPIC", "-shared", "-pthread")
 # x86 knows -march=native; of the compilers for other CPUs, some know -mcpu=native alone.
@@ -164,7 +162,9 @@ def cache_folder() -> Path | None:
         return None  # it would be in /
     # Without a home, old versions of platformdirs return a path that begins with "~", and new ones
     # raise an error.
-    with contextlib.suppress(OSError, RuntimeError, KeyError):
+    with contextlib.suppress(OSError, RuntimeError, KeyError, ImportError):
+        import platformdirs  # which an interpreter that the gate is given may lack
+
         folder = platformdirs.user_cache_path("linpredict")
         if folder.is_absolute():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

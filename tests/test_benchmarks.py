@@ -437,14 +437,14 @@ def test_read_only_checkout(tmp_path: Path) -> None:
 
 
 def test_wheel(tmp_path: Path) -> None:
-    """It has the predictor, which needs NumPy and platformdirs alone."""
+    """It has the predictor, which needs NumPy alone."""
     clone, site = tmp_path / "clone", tmp_path / "site"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "--target", site, clone], check=True)
     code = """if True:
         import sys
-        for name in ("pytest", "matplotlib", "psutil", "threadpoolctl"):
+        for name in ("pytest", "matplotlib", "psutil", "threadpoolctl", "platformdirs"):
             sys.modules[name] = None
         import numpy, linpredict
         print(linpredict.__file__)
