@@ -14,6 +14,7 @@ import pytest
 
 from linpredict.compiler import NoCompilerError, library
 from linpredict.machine import ASKED_FOR, affinity, n_threads, threads_asked_for, usable_cores
+from tests import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
 N = 4
@@ -210,7 +211,12 @@ for _ in range(2):
     print(n_threads())
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     n = str(n_threads())
     assert done.stdout.split() == ["1", n, "1", n]

@@ -46,7 +46,7 @@ def start(arrays: list[SharedArray]) -> Iterator[Start]:
     yield start
     end(workers)
     for worker in workers:
-        assert not members(worker.process.pid)
+        wait_for(lambda worker=worker: not members(worker.process.pid))  # type: ignore[misc]
 
 
 def members(group: int) -> list[psutil.Process]:
