@@ -12,7 +12,7 @@ from benchmarks.checkout import Checkout, CheckoutError, current_commit, is_chan
 from benchmarks.environments import UnusableEnvironmentError, check_interpreter, with_requirements
 from benchmarks.labels import ChangedDataError, WrongLabelsError
 from benchmarks.peers import UnavailableError
-from benchmarks.predictors import PREDICTORS
+from benchmarks.predictors import is_of_other_library
 from benchmarks.processes import WorkerError
 from benchmarks.worker import PACKAGE, is_installed
 
@@ -66,7 +66,7 @@ class Baseline:
         variables: Mapping[str, str] | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
-        self.revision, self.variables = revision, dict(variables or {})
+        self.variables = dict(variables or {})
         self._asked = [
             *requirements,
             *([f"Python {python}"] if python else ()),
@@ -78,9 +78,8 @@ class Baseline:
         try:
             if revision is not None:
                 option = "--baseline"
-                self._checkouts = checkouts(
-                    [n for n in names if n in PACKAGE or n not in PREDICTORS], revision
-                )
+                own = [name for name in names if not is_of_other_library(name)]
+                self._checkouts = checkouts(own, revision)
             if python:
                 option = "--baseline-python"
                 self.python = check_interpreter(python)

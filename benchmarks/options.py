@@ -220,8 +220,7 @@ def compared(config: pytest.Config) -> list[str]:
     return [
         name
         for name in config.getoption("predictor")
-        if changes(config)
-        or (compares(config) and (name in PACKAGE or name not in predictors.PREDICTORS))
+        if changes(config) or (compares(config) and not predictors.is_of_other_library(name))
     ]
 
 

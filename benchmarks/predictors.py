@@ -57,6 +57,11 @@ NEEDS = {
 }
 
 
+def is_of_other_library(name: str) -> bool:
+    """Tell whether a predictor is neither the package's nor the user's own."""
+    return name in PREDICTORS and name not in PACKAGE
+
+
 PROCESS = 40  # MiB of a process with NumPy
 
 

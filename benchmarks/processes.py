@@ -125,7 +125,7 @@ class Worker:
             for name, value in os.environ.items()
             if not name.startswith(WATCHING) and name not in of_other
         }
-        self.python, self._arrays, self._rest = python, arrays, b""
+        self._arrays, self._rest = arrays, b""
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # what it prints
         questions, self._questions = os.pipe()
         self._answers, answers = os.pipe()

@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any 
 from benchmarks import scripts
 from benchmarks.arguments import percentage
 from benchmarks.gate import FALSE_ALARM, MISS
+from benchmarks.predictors import is_of_other_library
 from benchmarks.report import Table, aligned
 from benchmarks.runs import Run, read_runs, short
 from benchmarks.sign_test import judge
-from benchmarks.worker import PACKAGE
 
 Case = dict[str, Any]  # extra_info of a case
 MOST = 0.8  # of the cases, whose resolution is told
@@ -52,8 +52,7 @@ def verdict_of(case: Case) -> str:
     """Return the verdict on a case; ``"new"`` if the baseline lacks what it would have judged."""
     if "gate" in case:
         return str(case["gate"]["verdict"])
-    name = case["predictor"]
-    return "new" if name in PACKAGE or ":" in name else "not compared"
+    return "not compared" if is_of_other_library(case["predictor"]) else "new"
 
 
 def table(cases: list[Case], baseline: str) -> Table:
@@ -140,11 +139,12 @@ def resolution(cases: list[Case]) -> list[str]:
     percents = sorted(math.ceil(100 * (gate["at_most"] / gate["ratio"] - 1)) for gate in gates)
     most, all_of_them = percents[math.ceil(MOST * len(percents)) - 1], percents[-1]
     n = sum(percent <= most for percent in percents)
-    seen = f"would have seen a slowdown of {most} % in {n} of {len(percents)} cases"
+    seen = f"would have seen a slowdown of {most} % in "
     if n < len(percents):
-        seen += f", of {all_of_them} % in all"
-    lines = [seen if n < len(percents) else f"would have seen a slowdown of {most} % in each case"]
-    return lines + [
+        seen += f"{n} of {len(percents)} cases, of {all_of_them} % in all"
+    else:
+        seen += "each case"
+    return [seen] + [
         f"{case['predictor']}, batch {case['batch_size']}: {to_decide(case)}"
         for case in cases
         if verdict_of(case) == "undecided"

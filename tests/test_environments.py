@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -370,7 +371,7 @@ def test_settings_that_would_lead_pip_astray(
     assert not astray.exists()
 
 
-@pytest.mark.parametrize("text", ["", " ", "-r file", "--index-url https://x", "-e ."])
+@pytest.mark.parametrize("text", ["", " ", "-r file", "--index-url x", "-e ."])
 def test_what_is_no_requirement(text: str) -> None:
     with pytest.raises(UnusableEnvironmentError, match="is not a requirement: give numpy==2"):
         with_requirements(["stub", text], sys.executable, unexpected)
@@ -410,7 +411,10 @@ def test_the_next_run_tries_again(base: str, links: Path) -> None:
 
 def test_without_a_network(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIP_NO_INDEX")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    with socket.socket() as closed:  # nobody answers at its port
+        closed.bind(("localhost", 0))
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://localhost:{port}")
     with pytest.raises(UnusableEnvironmentError, match=r"stub==9 \(the package index cannot be"):
         with_requirements(["stub==9"], base, print)
     assert not made()
