@@ -58,6 +58,7 @@ PROCESSES = 3  # of each side, for a predictor
 # Where the memory of a process came to lie once made it 1.06 to 1.28 times slower than its equals,
 # at batch sizes of 1 to 16, as long as it lived: such a one is replaced, so many times.
 SPARES, UNLUCKY = 2, 1.06
+ROUNDS = 5, 15  # of calls that tell, at the least and at the most
 TURN = 4  # pairs in a row that are measured with the same processes
 # Seconds of calls that are asked for at once where they are short: a question takes 0.3 ms, and the
 # first call after it takes longer. By the spread of ratios in a given time, longer calls are better
@@ -67,7 +68,7 @@ MOST_CALLS = 500  # of a block
 AWAKE = 0.05  # seconds of a call that warms up while it is timed
 # For all cases together, and at least so much for each on average; what one leaves over is there
 # for those after it.
-SECONDS, SECONDS_EACH = 140.0, 6.4
+SECONDS, SECONDS_EACH = 115.0, 5.2
 
 
 class Pair(NamedTuple):
@@ -216,21 +217,29 @@ class Gate:
         """Replace processes of a side that are slower than their equals, by bad luck."""
         for _ in range(SPARES):
             seconds = self._seconds(workers)
-            if max(seconds) <= UNLUCKY * min(seconds):
+            if level(seconds):
                 return
             workers.append(another())
             seconds = self._seconds(workers)
             self._end([workers.pop(seconds.index(max(seconds)))])
 
     def _seconds(self, workers: list[Worker]) -> list[float]:
-        """Return the geometric mean of what a small batch and a larger one take each process."""
+        """Return the geometric mean of what a small batch and a larger one take each process.
+
+        Each is the least of some calls, and of more of them while the processes are not level: most
+        differences are those of the moment.
+        """
         sizes = (1, min(32, len(self.data.x)))
         best = np.full((len(workers), len(sizes)), np.inf)
-        for _ in range(5):
+        for k_round in range(ROUNDS[1]):
             for k, worker in enumerate(workers):
                 for j, size in enumerate(sizes):
-                    best[k, j] = min(best[k, j], *self._label(worker, [0, 0], size))
-        return [float(seconds) for seconds in np.sqrt(best.prod(axis=1))]
+                    n_calls = min(MOST_CALLS, max(2, int(BLOCK / best[k, j])))
+                    best[k, j] = min(best[k, j], *self._label(worker, [0] * n_calls, size))
+            seconds = [float(s) for s in np.sqrt(best.prod(axis=1))]
+            if k_round + 1 >= ROUNDS[0] and level(seconds):
+                break
+        return seconds
 
     def _label(
         self, worker: Worker, starts: list[int], batch_size: int, seconds: float = 0
@@ -387,6 +396,11 @@ class Gate:
         """End the processes, and remove what is temporary."""
         self._end(self._workers)
         self.baseline.close()
+
+
+def level(seconds: list[float]) -> bool:
+    """Tell whether no process is slower than its equals."""
+    return max(seconds) <= UNLUCKY * min(seconds)
 
 
 def even(pairs: float) -> int:

@@ -149,10 +149,9 @@ def facts(threadpoolctl: str) -> dict[str, Any]:
 
     installed: dict[str, str] = {}
     for distribution in distributions():
-        if distribution.metadata and distribution.metadata["Name"]:
-            installed.setdefault(
-                distribution.metadata["Name"].lower().replace("_", "-"), distribution.version
-            )
+        metadata = distribution.metadata  # read from its file each time: a millisecond
+        if metadata and metadata["Name"]:
+            installed.setdefault(metadata["Name"].lower().replace("_", "-"), metadata["Version"])
     kernel = ""
     if "linpredict.kernel" in sys.modules:
         try:
