@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import machine, options, report, rows, saving, verdicts, words
-from benchmarks.baseline import Baseline, BaselineError
-from benchmarks.checkout import undirected
-from benchmarks.gate import Gate
+from benchmarks import conclusions, json_file, machine, options, rows, tables
+from benchmarks.gate import summary
+from benchmarks.gate.baseline import Baseline, BaselineError
+from benchmarks.gate.checkout import undirected
+from benchmarks.gate.pairs import Gate
 from benchmarks.session import SESSION, Session
 from benchmarks.workload import Workload
 
@@ -30,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # NumPy's BLAS is the only one loaded before the predictors are made.
     config.stash[SESSION] = Session(machine.blas_info())
     options.check(config)
-    saving.write_to_memory(config)
+    json_file.write_to_memory(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -109,9 +110,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     """
     config, run = session.config, session.config.stash[SESSION]
     for case in run.cases:  # only now is it known what the machine can do
-        if limit := run.limits.get(case.get("precision", "")):
+        if limit := run.ceilings.get(case.get("precision", "")):
             case |= limit.roofline.as_saved(case["batch_size"])
-    destination = config.stash.get(saving.DESTINATION, None)
+    destination = config.stash.get(json_file.DESTINATION, None)
     if destination:
         destination.is_kept = run.is_whole
     try:
@@ -171,32 +172,32 @@ def sum_up(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> 
     run.is_summed_up = True
     if cases := [case for case in run.cases if "latency_floor" in case]:
         terminalreporter.section(f"latency and throughput, {workload}")
-        table = report.latencies(config.getoption("predictor"), cases)
+        table = tables.latencies(config.getoption("predictor"), cases)
         latencies: dict[str, dict[int, float]] = {}
         for case in cases:
             latencies.setdefault(case["predictor"], {})[case["batch_size"]] = case["p50"]
-        said = words.in_words(latencies, [limit.roofline for limit in run.limits.values()])
-        said += words.screened(cases) + words.faster_than_limit(cases)
+        said = conclusions.in_words(latencies, [limit.roofline for limit in run.ceilings.values()])
+        said += conclusions.screened(cases) + conclusions.faster_than_limit(cases)
         wrapped = [textwrap.fill(sentence, WIDTH) for sentence in said]
-        terminalreporter.write_line("\n".join([*report.aligned(table), "", *wrapped]))
+        terminalreporter.write_line("\n".join([*tables.aligned(table), "", *wrapped]))
         for hint in machine.hints(run.blas):
             terminalreporter.write_line(hint)
     if run.gate and (run.cases or run.failed):
         terminalreporter.section(f"gate, {workload}")
         gate, baseline = run.gate, str(run.gate.baseline)
-        table = verdicts.table(run.cases, baseline)
-        conclusion = verdicts.conclusion(
+        table = summary.table(run.cases, baseline)
+        conclusion = summary.conclusion(
             run.cases, baseline, gate.max_slowdown, gate.fails, run.failed
         )
-        differences = verdicts.differences(run.cases, baseline)
-        resolution = verdicts.resolution(run.cases)
-        lines = [*differences, *report.aligned(table), conclusion, *resolution]
+        differences = summary.differences(run.cases, baseline)
+        resolution = summary.resolution(run.cases)
+        lines = [*differences, *tables.aligned(table), conclusion, *resolution]
         terminalreporter.write_line("\n".join(lines))
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:
                 with open(path, "a", encoding="utf-8") as file:
                     said = [f"### {conclusion}\n", f"{workload}\n", *resolution, ""]
-                    said += [*differences, "", report.markdown(table)]
+                    said += [*differences, "", tables.markdown(table)]
                     file.write("\n".join(said) + "\n")
             except OSError as error:
                 terminalreporter.write_line(f"GITHUB_STEP_SUMMARY cannot be written: {error}")

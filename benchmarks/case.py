@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.gate import Compared
-from benchmarks.labels import Predict, check, check_near_ties
+from benchmarks.gate.pairs import Compared
+from benchmarks.label_check import Predict, check, check_near_ties
 from benchmarks.timing import MAX_ROUNDS, timed
 from benchmarks.workload import Data
 

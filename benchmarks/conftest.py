@@ -17,10 +17,10 @@ import pytest
 from benchmarks import predictors
 from benchmarks.case import Case, statistics_of
 from benchmarks.case import warm_up as warm_up_with
-from benchmarks.failing import failing
-from benchmarks.gate import Compared, Gate
-from benchmarks.labels import Predict
-from benchmarks.limit import Limit, precision_of, stated_by
+from benchmarks.ceilings import Ceilings, precision_of, stated_by
+from benchmarks.failures import failing
+from benchmarks.gate.pairs import Compared, Gate
+from benchmarks.label_check import Predict
 from benchmarks.options import JUDGED_ONCE, compared
 from benchmarks.peers import UnavailableError
 from benchmarks.session import SESSION, Session
@@ -81,15 +81,15 @@ def data(pytestconfig: pytest.Config, gate: Gate | None) -> Data:
 
 
 @pytest.fixture(scope="session")
-def limit(data: Data, run: Session) -> Callable[[np.dtype[Any]], Limit]:
+def limit(data: Data, run: Session) -> Callable[[np.dtype[Any]], Ceilings]:
     """Return what measures the least possible latency at a precision, next to each case."""
 
-    def limit(precision: np.dtype[Any]) -> Limit:
-        if precision.name not in run.limits:
-            run.limits[precision.name] = Limit(data.coef, precision)
+    def limit(precision: np.dtype[Any]) -> Ceilings:
+        if precision.name not in run.ceilings:
+            run.ceilings[precision.name] = Ceilings(data.coef, precision)
             rest()
-            run.limits[precision.name].measure(CEILINGS)
-        return run.limits[precision.name]
+            run.ceilings[precision.name].measure(CEILINGS)
+        return run.ceilings[precision.name]
 
     return limit
 
@@ -169,7 +169,7 @@ def case(
     data: Data,
     make: Callable[[str, Callable[[str], None]], Predict | Compared],
     say: Callable[[str], None],
-    limit: Callable[[np.dtype[Any]], Limit],
+    limit: Callable[[np.dtype[Any]], Ceilings],
     run: Session,
     may_fail: Callable[..., AbstractContextManager[None]],
     pytestconfig: pytest.Config,

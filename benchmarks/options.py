@@ -10,11 +10,11 @@ import time
 import pytest
 
 from benchmarks import predictors
-from benchmarks.arguments import batch_sizes, percentage, positive, variable
-from benchmarks.gate import PROCESSES
-from benchmarks.labels import AT_MOST
+from benchmarks.argument_types import batch_sizes, percentage, positive, variable
+from benchmarks.gate.pairs import PROCESSES
+from benchmarks.gate.worker import PACKAGE
+from benchmarks.label_check import AT_MOST
 from benchmarks.machine import available_memory
-from benchmarks.worker import PACKAGE
 from benchmarks.workload import Workload
 
 # What other plugins call the option that runs cases again.

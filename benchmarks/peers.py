@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.labels import Predict
+from benchmarks.label_check import Predict
 from benchmarks.timing import timed
 from linpredict.machine import n_threads
 
@@ -101,9 +101,9 @@ def torch_cuda(coef: Array) -> Predict:
 
 def torch_on(device: str, coef: Array) -> Predict:
     """Return PyTorch's predictor on a device."""
-    from benchmarks import onemkl
+    from benchmarks import peer_onemkl
 
-    if onemkl.load.cache_info().currsize:
+    if peer_onemkl.load.cache_info().currsize:
         raise UnavailableError(NOT_BESIDE_TORCH)
     import torch as library
 

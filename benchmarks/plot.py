@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
 
-from benchmarks import scripts  # first: it says what matplotlib may read
+from benchmarks import cli  # first: it says what matplotlib may read
 
 # isort: split
 from matplotlib import style as styling
@@ -27,8 +27,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
-from benchmarks.arguments import duration, folder
-from benchmarks.figures import (
+from benchmarks.argument_types import duration, folder
+from benchmarks.conclusions import of_runs
+from benchmarks.plot_fonts import families, fitted
+from benchmarks.plot_limits import LimitLine, draw_knee, draw_limits, limits
+from benchmarks.plot_style import (
     LINE_STYLES,
     STYLE,
     budget_style,
@@ -36,15 +39,12 @@ from benchmarks.figures import (
     make_room,
     new_axes,
     save,
-    show,
     sizes_apart,
     styles,
     value_ticks,
 )
-from benchmarks.lettering import families, fitted
-from benchmarks.limit_lines import LimitLine, draw_knee, draw_limits, limits
-from benchmarks.runs import Line, Run, read_runs
-from benchmarks.words import of_runs
+from benchmarks.saved_runs import Line, Run, read_runs
+from benchmarks.units import quantity
 
 LATENCY = "latency (seconds before first prediction)"
 THROUGHPUT = "throughput (predictions/second)"
@@ -346,15 +346,15 @@ def within_budget(line: Line, budget: float) -> str:
     """Say which is the largest batch that stays within a latency budget."""
     within = [case for case in line.cases if (case.p95 or case.median) <= budget]
     if not within:
-        return f"no batch size stays within {show(budget)}"
+        return f"no batch size stays within {quantity(budget, 's')}"
     case = within[-1]
     figure = (
-        f"p95 {show(case.p95)}"
+        f"p95 {quantity(case.p95, 's')}"
         if case.p95
-        else f"median {show(case.median)}, too few rounds for p95"
+        else f"median {quantity(case.median, 's')}, too few rounds for p95"
     )
     return (
-        f"batch size {case.batch_size} stays within {show(budget)} ({figure}), "
+        f"batch size {case.batch_size} stays within {quantity(budget, 's')} ({figure}), "
         f"{case.throughput:,.0f} predictions/s"
     )
 
@@ -419,4 +419,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    scripts.run(main)
+    cli.run(main)

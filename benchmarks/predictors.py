@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 import linpredict
-from benchmarks.dask_cluster import dask
-from benchmarks.importing import import_module
-from benchmarks.labels import Predict
-from benchmarks.onemkl import mkl
+from benchmarks.gate.worker import PACKAGE, of_factory
+from benchmarks.label_check import Predict
+from benchmarks.peer_dask import dask
+from benchmarks.peer_onemkl import mkl
 from benchmarks.peers import PEERS, UnavailableError
-from benchmarks.worker import PACKAGE, of_factory
+from benchmarks.user_modules import import_module
 from linpredict.machine import usable_cores
 
 Array = NDArray[Any]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.gate import Gate
-from benchmarks.limit import Limit
+from benchmarks.ceilings import Ceilings
+from benchmarks.gate.pairs import Gate
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Session:
         NumPy's BLAS, as `benchmarks.machine.blas_info` found it before other libraries were loaded.
     gate : Gate, optional
         Compares with ``--baseline``.
-    limits : dict of str to Limit
+    ceilings : dict of str to Ceilings
         What measures the least possible latency, by the precision of predictors.
     cases : list of dict
         The ``extra_info`` of each measured case, in order.
@@ -37,7 +37,7 @@ class Session:
 
     blas: dict[str, Any]
     gate: Gate | None = None
-    limits: dict[str, Limit] = field(default_factory=dict)
+    ceilings: dict[str, Ceilings] = field(default_factory=dict)
     cases: list[dict[str, Any]] = field(default_factory=list)
     is_whole: bool = False
     is_summed_up: bool = False

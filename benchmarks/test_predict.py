@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from benchmarks.case import Case, n_rounds
-from benchmarks.gate import Compared, Gate
-from benchmarks.labels import Predict
+from benchmarks.gate.pairs import Compared, Gate
+from benchmarks.gate.summary import failure
+from benchmarks.label_check import Predict
 from benchmarks.options import compared
 from benchmarks.timing import CLOCK
-from benchmarks.verdicts import failure
 from benchmarks.workload import Workload
 
 

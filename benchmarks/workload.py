@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import linpredict
-from benchmarks.labels import ChangedDataError
+from benchmarks.label_check import ChangedDataError
 from linpredict.machine import usable_cores
 
 Array = NDArray[Any]

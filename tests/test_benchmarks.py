@@ -15,7 +15,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from benchmarks.labels import WrongLabelsError, check
+from benchmarks.label_check import WrongLabelsError, check
 from benchmarks.machine import available_memory
 from benchmarks.predictors import NEEDS, PROCESS, Needs, memory
 from benchmarks.workload import BLOCK, Workload, fill

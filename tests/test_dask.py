@@ -18,7 +18,8 @@ import zarr
 from dask.distributed import Client, LocalCluster
 from numpy.typing import NDArray
 
-from benchmarks import dask_cluster, dask_scaling
+from benchmarks import peer_dask
+from benchmarks.evidence import dask_scaling
 from linpredict import LinearPredictor, predict
 from linpredict.machine import n_threads, usable_cores
 from tests import ENVIRONMENT, heed_interrupts
@@ -96,7 +97,7 @@ def test_a_worker_uses_one_thread(client: Client) -> None:
 
 def test_local_cluster_leaves_the_environment() -> None:
     environment = dict(os.environ)
-    with dask_cluster.local_cluster() as client:
+    with peer_dask.local_cluster() as client:
         assert dict(os.environ) == environment
         assert set(client.run(n_threads).values()) == {1}
 
@@ -114,7 +115,7 @@ def on_dask(client: Client) -> Iterator[Client]:
 def test_labels(on_dask: Client, n_samples: int) -> None:
     rng = np.random.default_rng(3)
     coef, x = rng.standard_normal((20, 300)), rng.standard_normal((n_samples, 300))
-    on_workers = dask_cluster.dask(coef)
+    on_workers = peer_dask.dask(coef)
     for _ in range(3):
         np.testing.assert_array_equal(on_workers(x), predict(coef, x))
 
@@ -123,7 +124,7 @@ def test_killed_worker(on_dask: Client) -> None:
     rng = np.random.default_rng(4)
     coef, x = rng.standard_normal((20, 20_000)), rng.standard_normal((400, 20_000))
     expected = predict(coef, x)
-    on_workers = dask_cluster.dask(coef)
+    on_workers = peer_dask.dask(coef)
     for k in range(4):
         victim = list(on_dask.run(os.getpid).values())[k % 2]
         timer = threading.Timer(0.01 * k, os.kill, (victim, signal.SIGKILL))
@@ -137,14 +138,14 @@ def test_killed_worker(on_dask: Client) -> None:
 
 
 def test_no_worker_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_cluster, "ANOTHER", 1)
+    monkeypatch.setattr(peer_dask, "ANOTHER", 1)
     worker = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads=1"]
     with LocalCluster(n_workers=0, dashboard_address=None) as cluster, Client(cluster) as client:
         workers = [subprocess.Popen([*worker, cluster.scheduler_address]) for _ in range(2)]
         client.wait_for_workers(2, timeout=60)
         coef = np.random.default_rng(5).standard_normal((20, 300))
         with dask.config.set({"scheduler-address": cluster.scheduler_address}):
-            on_workers = dask_cluster.dask(coef)
+            on_workers = peer_dask.dask(coef)
         for process in workers:
             np.testing.assert_array_equal(on_workers(coef), np.arange(20))
             process.kill()
@@ -187,7 +188,7 @@ def test_in_the_suite() -> None:
 
 
 def test_unreachable_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dask_cluster, "CONNECT", 0.5)
+    monkeypatch.setattr(peer_dask, "CONNECT", 0.5)
     with dask.config.set({"scheduler-address": "tcp://127.0.0.1:9"}):
         done = run("--predictor=dask")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks import verdicts
-from benchmarks.differences import as_saved, differences
+from benchmarks.gate import summary
+from benchmarks.gate.differences import as_saved, differences
 
 SIDE: dict[str, Any] = {
     "commit": "1234567",
@@ -55,11 +55,11 @@ def case(batch_size: int, ratio: float, low: float, at_most: float, **gate: Any)
 
 def test_resolution() -> None:
     cases = [*(case(2**i, 1.0, 0.99, 1.019) for i in range(9)), case(512, 1.2, 1.1, 1.259)]
-    assert verdicts.resolution(cases) == [
+    assert summary.resolution(cases) == [
         "would have seen a slowdown of 2 % in 9 of 10 cases, of 5 % in all"
     ]
-    assert verdicts.resolution(cases[:9]) == ["would have seen a slowdown of 2 % in each case"]
-    assert verdicts.resolution([{"predictor": "torch", "batch_size": 1, "p50": 1.0}]) == []
+    assert summary.resolution(cases[:9]) == ["would have seen a slowdown of 2 % in each case"]
+    assert summary.resolution([{"predictor": "torch", "batch_size": 1, "p50": 1.0}]) == []
 
 
 @pytest.mark.parametrize(
@@ -73,17 +73,17 @@ def test_resolution() -> None:
     ],
 )
 def test_what_would_decide(found: dict[str, Any], sentence: str) -> None:
-    _, said = verdicts.resolution([found])
+    _, said = summary.resolution([found])
     assert said.startswith("packed, batch 8: undecided")
     assert sentence in said
 
 
 def test_differences_of_a_run() -> None:
     cases = [case(1, 1, 0.9, 1.1), case(2, 1, 0.9, 1.1)]
-    assert verdicts.differences(cases, "old") == ["between old and current nothing differs"]
+    assert summary.differences(cases, "old") == ["between old and current nothing differs"]
     cases[0]["gate"]["differences"] = ["NumPy: 1 → 2", "LANG: C → de"]
     cases[1]["gate"]["differences"] = ["NumPy: 1 → 2", "kernel: a → b"]
-    assert verdicts.differences(cases, "old") == [
+    assert summary.differences(cases, "old") == [
         "what differs, old → current:", "  NumPy: 1 → 2", "  LANG: C → de", "  kernel: a → b",
     ]  # fmt: skip
-    assert verdicts.differences([{"predictor": "torch", "batch_size": 1}], "old") == []
+    assert summary.differences([{"predictor": "torch", "batch_size": 1}], "old") == []

@@ -16,8 +16,12 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("fcntl")
-from benchmarks import environments
-from benchmarks.environments import UnusableEnvironmentError, check_interpreter, with_requirements
+from benchmarks.gate import environments
+from benchmarks.gate.environments import (
+    UnusableEnvironmentError,
+    check_interpreter,
+    with_requirements,
+)
 
 ROOT = Path(__file__).parents[1]
 # Of a package in a folder: it needs nothing, tells where it is, and waits while there is ".wait".
@@ -432,7 +436,7 @@ def test_a_full_or_closed_cache_folder(base: str, monkeypatch: pytest.MonkeyPatc
 def start(base: str, *requirements: str) -> subprocess.Popen[str]:
     """Ask for an environment in another process."""
     code = (
-        "import sys; from benchmarks.environments import with_requirements as w\n"
+        "import sys; from benchmarks.gate.environments import with_requirements as w\n"
         "print(w(sys.argv[2:], sys.argv[1], lambda _: None))"
     )
     return subprocess.Popen(

@@ -20,11 +20,12 @@ import psutil
 import pytest
 from pytest_benchmark import utils
 
-from benchmarks import checkout, gate, options
-from benchmarks.checkout import Checkout, CheckoutError
-from benchmarks.gate import FEWEST, TURN, Compared, Gate, Pair
-from benchmarks.gate_errors import interval, make_repository, table
-from benchmarks.sign_test import Comparison, Pairs
+from benchmarks import options
+from benchmarks.evidence.gate_error_rates import make_repository
+from benchmarks.gate import checkout, pairs
+from benchmarks.gate.checkout import Checkout, CheckoutError
+from benchmarks.gate.decision import Comparison, Pairs
+from benchmarks.gate.pairs import FEWEST, TURN, Compared, Gate, Pair
 from benchmarks.workload import Workload
 from tests import ENVIRONMENT, heed_interrupts
 
@@ -59,7 +60,7 @@ def measured(
 ) -> tuple[dict[str, Any], list[Any]]:
     """Measure a case of durations that are made up; return what is saved, and what was asked."""
     asked: list[Any] = []
-    pairs: list[Any] = [
+    made_of: list[Any] = [
         Pair(
             *(
                 FakeWorker(made, f"{name}{k}", asked, durations)  # type: ignore[arg-type]
@@ -70,8 +71,8 @@ def measured(
     ]
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patched:  # examples of near ties are not those of the data
-        patched.setattr(gate, "check_near_ties", lambda *_: None)
-        found = made.measure(Compared(pairs, {}, []), range(8))
+        patched.setattr(pairs, "check_near_ties", lambda *_: None)
+        found = made.measure(Compared(made_of, {}, []), range(8))
     return found.gate, asked
 
 
@@ -126,25 +127,25 @@ def test_error_rate_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     spent: list[float] = []
 
     def looked(
-        pairs: Pairs, turns: tuple[int, int], threshold: float, false_alarm: float, miss: float
+        _: Pairs, turns: tuple[int, int], threshold: float, false_alarm: float, miss: float
     ) -> Comparison:
         spent.append(false_alarm)
-        assert miss == pytest.approx(false_alarm / rate * gate.MISS)
+        assert miss == pytest.approx(false_alarm / rate * pairs.MISS)
         return Comparison(1, 1, 1, 1, verdict)
 
-    monkeypatch.setattr(gate, "judge", looked)
+    monkeypatch.setattr(pairs, "judge", looked)
     shared = fake_gate(4, seconds=0.8)
     durations = itertools.repeat(1e-2)
     for n_left, verdict in ((4, "undecided"), (4, "slower"), (3, "same"), (3, "undecided")):
         spent.clear()
-        rate = gate.FALSE_ALARM / n_left
+        rate = pairs.FALSE_ALARM / n_left
         result, _ = measured(shared, durations, durations)
         assert result["confidence"] == 1 - 2 * rate
         if verdict == "undecided":
             assert len(spent) > 2
             assert sum(spent) == pytest.approx(rate)
         else:
-            assert spent == pytest.approx([gate.LOOK * rate])
+            assert spent == pytest.approx([pairs.LOOK * rate])
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ def run(folder: Path, *options: str, **variables: str) -> subprocess.CompletedPr
 
 
 def left_behind(folder: Path) -> None:
-    workers = f"{folder.parent / 'repository'}/benchmarks/worker.py"
+    workers = f"{folder.parent / 'repository'}/benchmarks/gate/worker.py"
     assert not [p for p in psutil.process_iter(["cmdline"]) if workers in (p.info["cmdline"] or ())]
     assert not [p for p in (folder.parent / "temporary").iterdir() if "baseline" in p.name]
     if (folder / ".git").exists() and not (folder / ".git" / "shallow").exists():
@@ -255,7 +256,7 @@ def test_progress_on_a_terminal(repository: Path) -> None:
     assert {name for name, _, _ in said} == {"packed"}
     left = [int(seconds) for _, _, seconds in said]
     assert left == sorted(left, reverse=True)
-    assert 0 < left[0] <= gate.SECONDS
+    assert 0 < left[0] <= pairs.SECONDS
     assert shown.index("pairs, at most") < shown.index("[100%]")
     assert "packed, batch 8: making 1 of 6" in shown
 
@@ -613,46 +614,3 @@ def test_saved_durations_are_those_of_the_processes(repository: Path) -> None:
         blocks = np.array(data[: n_calls * len(gate["pairs"])]).reshape(-1, n_calls)
         assert np.median(blocks, axis=1) == pytest.approx([new for new, _ in gate["pairs"]])
         assert case["extra_info"]["p50"] == case["stats"]["median"]
-
-
-@pytest.mark.parametrize(
-    ("k", "n", "low", "high"),  # by scipy.stats.binomtest(k, n).proportion_ci(method="exact")
-    [(0, 100, 0, 0.0362167), (1, 100, 0.000253146, 0.0544594), (5, 20, 0.0865715, 0.491046),
-     (20, 20, 0.831567, 1)],
-)  # fmt: skip
-def test_interval_of_a_chance(k: int, n: int, low: float, high: float) -> None:
-    assert interval(k, n) == pytest.approx((low, high), rel=1e-4)
-
-
-def test_table_of_errors(tmp_path: Path) -> None:
-    path = tmp_path / "errors.jsonl"
-    scenario = ["small", "gate, threshold 5%", "idle", "10%"]
-    runs = [
-        {"scenario": ["small", "median:10%", "idle", "0%"], "failed": False, "seconds": 9},
-        {"scenario": scenario, "failed": True, "seconds": 3, "verdicts": ["slower", "slower"]},
-        {"scenario": scenario, "failed": True, "seconds": 5, "verdicts": ["slower", "undecided"]},
-        {"scenario": [*scenario[:3], "8%"], "failed": True, "seconds": 5, "verdicts": ["slower"]},
-    ]
-    path.write_text("".join(json.dumps(run) + "\n" for run in runs))
-    rows = table(path).splitlines()[2:]
-    assert rows == [
-        "| small | gate, threshold 5% | idle | 8% | 1 | 1 | 2% to 100% | 1 of 1 | 0 of 1 | 5 |",
-        "| small | gate, threshold 5% | idle | 10% | 2 | 2 | 16% to 100% | 3 of 4 | 1 of 4 | 4 |",
-        "| small | median:10% | idle | 0% | 1 | 0 | 0% to 97% |  |  | 9 |",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [(None, "No such file or directory"), ("{}", "does not hold what this writes")],
-)
-def test_table_of_errors_without_any(tmp_path: Path, content: str | None, sentence: str) -> None:
-    path = tmp_path / "errors.jsonl"
-    if content:
-        path.write_text(content)
-    script = Path(gate.__file__).with_name("gate_errors.py")
-    arguments = [sys.executable, str(script), "--table", "--out", str(path)]
-    done = subprocess.run(arguments, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
-    assert sentence in line

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.labels import ChangedDataError, check
+from benchmarks.label_check import ChangedDataError, check
 from benchmarks.tracing import beyond_this_thread_paused
 from benchmarks.workload import Data, Workload
 from linpredict import predict

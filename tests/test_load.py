@@ -9,14 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks import load
-from benchmarks.load import (
-    Policy,
-    Server,
-    drawn_policies,
-    greatest_rates,
-    main,
-    smallest_enough,
-)
+from benchmarks.load import drawn_policies, main
+from benchmarks.serving import Policy, Server, greatest_rates, smallest_enough
 from tests.test_plot import run, script, texts, write
 
 
@@ -209,7 +203,7 @@ def test_bad_file(tmp_path: Path, content: str, sentence: str) -> None:
 @pytest.mark.alone
 def test_requests_of_mlperf_are_answered_in_batches() -> None:
     pytest.importorskip("mlperf_loadgen")
-    from benchmarks.mlperf import sent
+    from benchmarks.evidence.load_against_mlperf import sent
 
     sizes = []
 

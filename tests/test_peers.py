@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import onemkl, predictors
+from benchmarks import peer_onemkl, predictors
 from benchmarks.case import warm_up
-from benchmarks.labels import WrongLabelsError, check_near_ties, near_ties
+from benchmarks.label_check import WrongLabelsError, check_near_ties, near_ties
 from benchmarks.peers import UnavailableError, better, environment
 from benchmarks.workload import Data, Workload
 from linpredict import predict
@@ -128,10 +128,10 @@ def test_near_ties_have_the_formulas_labels(dtype: str) -> None:
 COMPUTING = """if True:
     import os, sys, time
     import numpy as np
-    from benchmarks import onemkl, peers, predictors
+    from benchmarks import peer_onemkl, peers, predictors
     name, *quota = sys.argv[1:]
     if quota:
-        peers.n_threads = onemkl.n_threads = lambda: int(quota[0])
+        peers.n_threads = peer_onemkl.n_threads = lambda: int(quota[0])
 
     def seconds():
         found = {}
@@ -216,11 +216,11 @@ def test_mkl_and_torch_do_not_share_a_process(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("importlib.metadata.files", lambda name: [Path("libmkl_rt.so")])
     monkeypatch.setattr(Path, "locate", lambda path: path, raising=False)
     try:
-        onemkl.load()
+        peer_onemkl.load()
         with pytest.raises(UnavailableError, match="one process"):
             predictors.make("torch", np.eye(3))
     finally:
-        onemkl.load.cache_clear()
+        peer_onemkl.load.cache_clear()
 
 
 def test_the_fastest_way_is_chosen_for_each_batch_size() -> None:

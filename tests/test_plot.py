@@ -24,9 +24,7 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from benchmarks.arguments import duration
-from benchmarks.figures import BETWEEN_SIZES, STYLE, save, sizes_apart
-from benchmarks.lettering import family, fitted
+from benchmarks.argument_types import duration
 from benchmarks.plot import (
     curves,
     draw_history,
@@ -36,7 +34,9 @@ from benchmarks.plot import (
     newest,
     run_names,
 )
-from benchmarks.runs import Line, Run, UnusableRunError, read_run, read_runs
+from benchmarks.plot_fonts import family, fitted
+from benchmarks.plot_style import BETWEEN_SIZES, STYLE, save, sizes_apart
+from benchmarks.saved_runs import Line, Run, UnusableRunError, read_run, read_runs
 from tests import heed_interrupts, in_process, size_of_files
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.labels import check
+from benchmarks.label_check import check
 from linpredict import LinearPredictor, predict
 from linpredict.kernel import kernel
 from linpredict.machine import usable_cores

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import verdicts
+from benchmarks.gate import summary
 from tests.test_plot import run, script, write
 
 
@@ -61,10 +61,10 @@ def test_what_was_not_compared_is_named() -> None:
         {"predictor": "formula", "batch_size": 1, "p50": 0.001},
         *({"predictor": "torch", "batch_size": size, "p50": 0.001} for size in (1, 8)),
     ]
-    passed = verdicts.conclusion(cases, "1234567", 0.05)
+    passed = summary.conclusion(cases, "1234567", 0.05)
     assert passed.startswith("gate passed against 1234567, threshold 1.05: ")
     assert passed.endswith(": 2 not compared (torch), 1 same, 1 new")
-    failed = verdicts.conclusion(cases[:1], "1234567", 0.05, failed=[("packed", 8)])
+    failed = summary.conclusion(cases[:1], "1234567", 0.05, failed=[("packed", 8)])
     assert failed == "gate failed against 1234567, threshold 1.05: 1 failed (packed 8), 1 same"
-    rows = verdicts.table(cases, "1234567")[1:]
+    rows = summary.table(cases, "1234567")[1:]
     assert [row[-1] for row in rows] == ["same", "new", "not compared", "not compared"]

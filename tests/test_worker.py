@@ -14,11 +14,11 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks import processes
-from benchmarks.baseline import own_folders
-from benchmarks.labels import AT_MOST
+from benchmarks.gate import processes
+from benchmarks.gate.baseline import own_folders
+from benchmarks.gate.processes import LackingError, SharedArray, Worker, WorkerError, end
+from benchmarks.label_check import AT_MOST
 from benchmarks.peers import UnavailableError
-from benchmarks.processes import LackingError, SharedArray, Worker, WorkerError, end
 from benchmarks.workload import Data, Workload
 
 N_SAMPLES = 8
@@ -169,8 +169,8 @@ def test_memory_without_memfd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PARENT = """
 import sys, time
-from benchmarks.processes import SharedArray, Worker
-from benchmarks.baseline import own_folders
+from benchmarks.gate.processes import SharedArray, Worker
+from benchmarks.gate.baseline import own_folders
 arrays = [SharedArray((n, 30), "float64") for n in (20, 72)] + [SharedArray((72,), "int64")]
 workers = [Worker(sys.executable, {}, arrays) for _ in range(3)]
 for name, worker in zip(("formula", "tests.predictors:forking"), workers):

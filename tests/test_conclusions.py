@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from benchmarks.limit_lines import limits
+from benchmarks.conclusions import faster_than_limit, in_words
 from benchmarks.plot import curves, draw_latency, draw_throughput, draw_tradeoff, main
+from benchmarks.plot_limits import limits
 from benchmarks.roofline import Roofline
-from benchmarks.runs import read_run
-from benchmarks.words import faster_than_limit, in_words, quantity
+from benchmarks.saved_runs import read_run
+from benchmarks.units import quantity
 from tests.test_plot import drawn_by, gated, run, write
 
 ROOFLINE = Roofline(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from benchmarks.roofline import best
-from benchmarks.runs import Case, Run
+from benchmarks.saved_runs import Point, Run
 
 DASHES = ((0, (4, 2)), (0, (10, 3)), (0, (2, 4)), (0, (10, 3, 2, 3)))
 
@@ -38,7 +38,7 @@ def limits_by(runs: list[Run], machines: list[tuple[str, ...]]) -> list[LimitLin
     """Return the least possible latencies where each run's machine is named by some words."""
     several = len({line.workload for run in runs for line in run.lines}) > 1
     differs = [len(set(words)) > 1 for words in zip(*machines, strict=True)]
-    found: dict[tuple[str, ...], list[Case]] = {}
+    found: dict[tuple[str, ...], list[Point]] = {}
     for run, machine in zip(runs, machines, strict=True):
         for line in run.lines:
             for case in line.cases:
@@ -62,7 +62,7 @@ def limits_by(runs: list[Run], machines: list[tuple[str, ...]]) -> list[LimitLin
     return list(lines.values())
 
 
-def line_of(label: str, cases: list[Case]) -> LimitLine:
+def line_of(label: str, cases: list[Point]) -> LimitLine:
     """Return the line of cases on one machine."""
     sizes = sorted({case.batch_size for case in cases})
     if rooflines := [case.roofline for case in cases if case.roofline]:

@@ -16,8 +16,9 @@ from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from benchmarks.files import check_writable, write
-from benchmarks.scripts import heed_signals
+from benchmarks.atomic_write import check_writable, write
+from benchmarks.cli import heed_signals
+from benchmarks.units import quantity
 
 # Okabe and Ito's colours, told apart by the colour-blind ("Color Universal Design", 2008), less
 # the yellow, too pale for lines. Seven colours, 13 markers: 91 predictors before a pair recurs.
@@ -70,14 +71,9 @@ def value_ticks(axis: Axis, unit: str = "") -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def show(seconds: float) -> str:
-    """Write a duration as people do, ``20 ms``."""
-    return EngFormatter(unit="s").format_data(float(f"{seconds:.3g}"))
-
-
 def budget_style(budget: float) -> dict[str, Any]:
     """Return how a latency budget is drawn in every plot."""
-    return {"color": "black", "linestyle": ":", "label": f"latency budget, {show(budget)}"}
+    return {"color": "black", "linestyle": ":", "label": f"latency budget, {quantity(budget, 's')}"}
 
 
 def sizes_apart(sizes: Iterable[int]) -> list[int]:

@@ -1,12 +1,12 @@
 """Prove ``load.py`` by MLPerf's load generator: the same load, simulated and sent.
 
-``pip install -e '.[mlperf]' && python -m benchmarks.mlperf --latency-budget 20ms`` finds the
-greatest rate of `linpredict.LinearPredictor` at 64 classes × 262,144 features (``--features``) as
-``load.py`` does. Then it sends 30 %, 60 % and 85 % of that rate to the predictor in this process:
-LoadGen's scenario "Server" (Reddi et al., "MLPerf Inference Benchmark", ISCA 2020), and one thread
-that takes all that wait, at most the largest batch. The rounds that the simulation draws from are
-measured just before each. A request's example is the next row of those that lie in memory, as in
-``pytest benchmarks/``.
+``pip install -e '.[mlperf]' && python -m benchmarks.evidence.load_against_mlperf
+--latency-budget 20ms`` finds the greatest rate of `linpredict.LinearPredictor` at 64 classes ×
+262,144 features (``--features``) as ``load.py`` does. Then it sends 30 %, 60 % and 85 % of that
+rate to the predictor in this process: LoadGen's scenario "Server" (Reddi et al., "MLPerf Inference
+Benchmark", ISCA 2020), and one thread that takes all that wait, at most the largest batch. The
+rounds that the simulation draws from are measured just before each. A request's example is the next
+row of those that lie in memory, as in ``pytest benchmarks/``.
 With ``--wait 5ms`` it waits for a batch to fill until its oldest request has waited so long.
 """
 
@@ -32,12 +32,12 @@ except ModuleNotFoundError as error:
     print(f"{error.name} is not installed: pip install -e '.[mlperf]'", file=sys.stderr)
     sys.exit(2)
 
-from benchmarks import scripts
-from benchmarks.arguments import duration, positive, waits
-from benchmarks.figures import show
-from benchmarks.labels import Predict
-from benchmarks.load import REQUESTS, Server, greatest_rates, smallest_enough
+from benchmarks import cli
+from benchmarks.argument_types import duration, positive, waits
+from benchmarks.label_check import Predict
+from benchmarks.serving import REQUESTS, Server, greatest_rates, smallest_enough
 from benchmarks.timing import timed
+from benchmarks.units import quantity
 from benchmarks.workload import Workload
 from linpredict import LinearPredictor
 
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
     policy = smallest_enough(rates)
     most, (largest, wait) = rates[policy], policy
     if not most:
-        print(f"not even single requests stay within {show(options.latency_budget)}")
+        print(f"not even single requests stay within {quantity(options.latency_budget, 's')}")
         return 0
     print(f"{most:,.0f} requests/s {policy}", flush=True)
     for part in PARTS:
@@ -169,4 +169,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    scripts.run(main)
+    cli.run(main)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.labels import Predict
+from benchmarks.label_check import Predict
 from benchmarks.roofline import ITEMSIZE, Roofline
 from benchmarks.timing import timed
 from linpredict.compiler import CompilerError, NoCompilerError, library
@@ -29,7 +29,7 @@ AT_ONCE = 0.01  # seconds of a measurement in C: starting its threads takes less
 GEMM_SIZE = 2048  # reached 98 to 100 % of the rate of 3072 on 2 cores of a Zen 4
 
 
-class Limit:
+class Ceilings:
     """The least seconds in which batches can be labelled by all usable cores.
 
     Reading is reading as many bytes as the weights have, again and again: a batch on top of them

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.environments import FOREIGN
+from benchmarks.gate.environments import FOREIGN
 
-Facts = Mapping[str, Any]  # as `benchmarks.worker.facts` returns them
+Facts = Mapping[str, Any]  # as `benchmarks.gate.worker.facts` returns them
 
 TITLES = {
     "commit": "commit", "python": "Python", "numpy": "NumPy", "blas": "BLAS", "kernel": "kernel",

@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import linpredict
-from benchmarks.checkout import Checkout, CheckoutError, current_commit, is_changed
-from benchmarks.environments import UnusableEnvironmentError, check_interpreter, with_requirements
-from benchmarks.labels import ChangedDataError, WrongLabelsError
+from benchmarks.gate.checkout import Checkout, CheckoutError, current_commit, is_changed
+from benchmarks.gate.environments import (
+    UnusableEnvironmentError,
+    check_interpreter,
+    with_requirements,
+)
+from benchmarks.gate.processes import WorkerError
+from benchmarks.gate.worker import PACKAGE, is_installed
+from benchmarks.label_check import ChangedDataError, WrongLabelsError
 from benchmarks.peers import UnavailableError
 from benchmarks.predictors import is_of_other_library
-from benchmarks.processes import WorkerError
-from benchmarks.worker import PACKAGE, is_installed
 
 Folders = tuple[list[str], list[str], str | None]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.labels import Predict
+from benchmarks.label_check import Predict
 from benchmarks.peers import NOT_BESIDE_TORCH, UnavailableError, better, environment
 from linpredict.machine import n_threads
 

@@ -8,8 +8,8 @@ A B B A: a disturbance that comes and goes in step with the calls, as a busy nei
 may, then hits either side alike, which a fixed order does not ensure (with one core kept busy, 16
 of 16 pairs of equal versions once came out 2 times faster).
 
-Each pair, A B or B A, gives the ratio of two durations; `benchmarks.sign_test` judges these ratios.
-Where calls are short, a duration is the median of several in a row.
+Each pair, A B or B A, gives the ratio of two durations; `benchmarks.gate.decision` judges these
+ratios. Where calls are short, a duration is the median of several in a row.
 
 Where a process's memory comes to lie is a matter of luck that lasts as long as the process. So all
 share the pages of weights and examples, what is slower than its equals is replaced, several pairs
@@ -39,11 +39,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.baseline import Baseline, BaselineError, Folders, described, own_folders
-from benchmarks.differences import as_saved, differences
-from benchmarks.labels import AT_MOST, check, check_near_ties
-from benchmarks.processes import LackingError, SharedArray, Worker, end
-from benchmarks.sign_test import judge
+from benchmarks.gate.baseline import Baseline, BaselineError, Folders, described, own_folders
+from benchmarks.gate.decision import judge
+from benchmarks.gate.differences import as_saved, differences
+from benchmarks.gate.processes import LackingError, SharedArray, Worker, end
+from benchmarks.label_check import AT_MOST, check, check_near_ties
 from benchmarks.timing import MAX_ROUNDS
 from benchmarks.workload import Data, Workload
 

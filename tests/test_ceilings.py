@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from benchmarks import limit as module
+from benchmarks import ceilings as module
 from benchmarks import machine
 from benchmarks.case import CALLS, warm_up
-from benchmarks.limit import Limit, precision_of, whole_lines
+from benchmarks.ceilings import Ceilings, precision_of, whole_lines
 from benchmarks.roofline import Roofline
 from benchmarks.timing import timed
 from benchmarks.workload import Data
@@ -59,11 +59,11 @@ def test_ceilings_are_those_that_numpy_comes_near(dtype: str) -> None:
     """A wrong count halves or doubles one. The best of both sides, as neighbours come and go."""
     coef = np.ones(2**24).view(dtype).reshape(64, -1)  # more than caches hold
     square = np.ones((1024, 1024), dtype)
-    if Limit(coef, coef.dtype).roofline.name != "limit" or machine.hint(machine.blas_info()):
+    if Ceilings(coef, coef.dtype).roofline.name != "limit" or machine.hint(machine.blas_info()):
         pytest.skip("no compiler, or a BLAS for an older CPU")
     cores = usable_cores()
     parts = np.array_split(coef.reshape(-1).view(np.float64), cores)
-    limit = Limit(coef, coef.dtype)
+    limit = Ceilings(coef, coef.dtype)
     read = computed = 0.0
 
     def is_near() -> bool:
@@ -87,7 +87,7 @@ def test_ceilings_are_those_that_numpy_comes_near(dtype: str) -> None:
 
 
 def test_best_of_the_session_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    limit = Limit(np.ones((4, 8)), np.dtype("float64"))
+    limit = Ceilings(np.ones((4, 8)), np.dtype("float64"))
     for name, rates in (("_bandwidth", (2.0, 3.0, 1.0)), ("_flop_rate", (5.0, 4.0, 6.0))):
         monkeypatch.setattr(limit, name, partial(next, iter(rates)))
     for _ in range(3):
@@ -98,7 +98,7 @@ def test_best_of_the_session_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("cores", [1, 2, 7, 64])
 def test_nothing_is_read_outside_the_array(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "usable_cores", lambda: cores)
-    in_c = Limit(np.ones((1, 1)), np.dtype("float64"))._in_c
+    in_c = Ceilings(np.ones((1, 1)), np.dtype("float64"))._in_c
     if not in_c:
         pytest.skip("no compiler")
     reads: list[tuple[int, int]] = []
@@ -157,10 +157,10 @@ def test_limit_in_the_precision_of_each_predictor(tmp_path: Path) -> None:
 
 
 def test_cases_faster_than_their_limit_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(limit: Limit, for_seconds: float = 0.0) -> None:
+    def slow(limit: Ceilings, for_seconds: float = 0.0) -> None:
         limit.roofline = replace(limit.roofline, name="limit", bandwidth=1e3, flop_rate=1e9)
 
-    monkeypatch.setattr(Limit, "measure", slow)
+    monkeypatch.setattr(Ceilings, "measure", slow)
     done = run("--predictor=packed", "--batch-sizes=1")
     ratio = float(re.findall(r"^packed .* ([\d.]+)$", done.stdout, re.MULTILINE)[0])
     assert ratio > 1

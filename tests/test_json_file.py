@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmarks import files, options, rows
-from benchmarks.saving import Destination
+from benchmarks import atomic_write, options, rows
+from benchmarks.json_file import Destination
 from tests import ENVIRONMENT, in_process
 from tests.test_benchmarks import ROOT, SMALL, run
 
@@ -163,8 +163,8 @@ def test_plain_file_keeps_mode_and_owner(tmp_path: Path) -> None:
         os.chown(path, 1234, 1235)
     before = path.stat()
     link.symlink_to(path)
-    files.check_writable(link)
-    files.write(link, b"whole")
+    atomic_write.check_writable(link)
+    atomic_write.write(link, b"whole")
     assert link.is_symlink()
     assert path.read_bytes() == b"whole"
     after = path.stat()
@@ -172,9 +172,9 @@ def test_plain_file_keeps_mode_and_owner(tmp_path: Path) -> None:
     assert (after.st_mode, after.st_uid, after.st_gid) == (
         before.st_mode, before.st_uid, before.st_gid,
     )  # fmt: skip
-    files.check_writable(new)
+    atomic_write.check_writable(new)
     assert not new.exists()
-    files.write(new, b"whole")
+    atomic_write.write(new, b"whole")
     assert {file.name for file in tmp_path.iterdir()} == {"run.json", "link", new.name}
 
 
@@ -191,10 +191,10 @@ def test_file_that_cannot_be_replaced_is_written_over(
     path.write_text("earlier and longer")
     inode = path.stat().st_ino
     monkeypatch.setattr(Path, "replace", refuse)
-    files.write(path, b"whole")
+    atomic_write.write(path, b"whole")
     assert (path.read_bytes(), path.stat().st_ino) == (b"whole", inode)
     with pytest.raises(OSError, match=os.strerror(error)):
-        files.write(tmp_path / "new.json", b"whole")
+        atomic_write.write(tmp_path / "new.json", b"whole")
     assert [file.name for file in tmp_path.iterdir()] == ["run.json"]
 
     part = iter([True])
@@ -207,7 +207,7 @@ def test_file_that_cannot_be_replaced_is_written_over(
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left"):
-        files.write(path, b"WHOLE")
+        atomic_write.write(path, b"WHOLE")
     assert path.read_bytes() == b"whole"
 
 
@@ -225,8 +225,8 @@ def test_pipe_is_written_to(tmp_path: Path, pipe: tuple[Path, int]) -> None:
     link = tmp_path / "link"
     link.symlink_to(path)
     for name in (path, link):
-        files.check_writable(name)
-        files.write(name, b"whole")
+        atomic_write.check_writable(name)
+        atomic_write.write(name, b"whole")
         assert os.read(reader, 100) == b"whole"
         assert stat.S_ISFIFO(path.stat().st_mode)
 
@@ -237,8 +237,8 @@ def test_device_is_written_to(tmp_path: Path) -> None:
         os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
     except PermissionError:
         pytest.skip("only root makes devices")
-    files.check_writable(path)
-    files.write(path, b"whole")
+    atomic_write.check_writable(path)
+    atomic_write.write(path, b"whole")
     assert stat.S_ISCHR(path.stat().st_mode)
 
 
@@ -247,10 +247,10 @@ def test_standard_output_keeps_what_it_holds(tmp_path: Path, name: str) -> None:
     """Also where it is a plain file."""
     code = f"""if True:
         from pathlib import Path
-        from benchmarks import files
+        from benchmarks import atomic_write
         print("before")
-        files.check_writable(Path("{name}"))
-        files.write(Path("{name}"), b"whole\\n")
+        atomic_write.check_writable(Path("{name}"))
+        atomic_write.write(Path("{name}"), b"whole\\n")
         print("after")
     """
     path = tmp_path / "out"

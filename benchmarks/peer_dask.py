@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.labels import Predict
+from benchmarks.label_check import Predict
 from linpredict import LinearPredictor
 from linpredict.machine import usable_cores
 

@@ -27,14 +27,14 @@ class Judged:
 
     commit: str
     pairs: tuple[tuple[float, float], ...]
-    turns: tuple[int, int]  # as `benchmarks.sign_test.judge` takes them
+    turns: tuple[int, int]  # as `benchmarks.gate.decision.judge` takes them
     max_slowdown: float
     seconds: float | None = None
     differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Case:
+class Point:
     """A batch size of a predictor in a run.
 
     Parameters
@@ -78,7 +78,7 @@ class Line:
 
     predictor: str
     workload: str
-    cases: tuple[Case, ...]
+    cases: tuple[Point, ...]
     baseline: str = ""  # the commit compared with, if it is that one's line
 
 
@@ -139,7 +139,7 @@ def read_run(path: Path) -> Run:
     if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
         raise UnusableRunError("is JSON, but not of pytest-benchmark: it has no list 'benchmarks'")
 
-    lines: dict[tuple[str, str, str], dict[int, Case]] = {}
+    lines: dict[tuple[str, str, str], dict[int, Point]] = {}
     for benchmark in content["benchmarks"]:
         info = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
         if not isinstance(info, dict) or "predictor" not in info:
@@ -163,9 +163,9 @@ def read_run(path: Path) -> Run:
         p95, limit = (
             field(info, name, float) if name in info else None for name in ("p95", "latency_floor")
         )
-        limit_name = str(info.get("latency_floor_name", Case.limit_name))
+        limit_name = str(info.get("latency_floor_name", Point.limit_name))
         rounds = durations(stats["data"], "data") if stats.get("data") else ()
-        line[batch_size] = Case(batch_size, median, q1, q3, p95, limit, limit_name, rounds)
+        line[batch_size] = Point(batch_size, median, q1, q3, p95, limit, limit_name, rounds)
         if "bandwidth" in info:
             line[batch_size] = replace(line[batch_size], roofline=read_roofline(info, limit_name))
         if "gate" in info:  # both by the pairs: pytest-benchmark also timed what collects these
@@ -272,11 +272,11 @@ def durations(values: Any, name: str) -> tuple[float, ...]:
     return tuple(field({name: value}, name, float) for value in values)
 
 
-def of_rounds(batch_size: int, rounds: tuple[float, ...]) -> Case:
+def of_rounds(batch_size: int, rounds: tuple[float, ...]) -> Point:
     """Return a case by the durations of its rounds."""
     q1, median, q3 = statistics.quantiles(rounds, n=4, method="inclusive")
     p95 = statistics.quantiles(rounds, n=20, method="inclusive")[-1] if len(rounds) >= 20 else None
-    return Case(batch_size, median, q1, q3, p95, rounds=rounds)
+    return Point(batch_size, median, q1, q3, p95, rounds=rounds)
 
 
 def short(commit: str) -> str:

@@ -26,13 +26,13 @@ import numpy as np
 import threadpoolctl
 from numpy.typing import DTypeLike, NDArray
 
-from benchmarks.environments import FOREIGN
+from benchmarks.gate.environments import FOREIGN
 from benchmarks.peers import UnavailableError
 
 Array = NDArray[Any]
 
 WORKER = Path(__file__).resolve().with_name("worker.py")
-SUITE = str(Path(__file__).resolve().parents[1])
+SUITE = str(Path(__file__).resolve().parents[2])
 MAKING = 600.0  # seconds in which a predictor is made, at the most
 PATIENCE = 60.0  # seconds for what takes hardly any, at the most
 FAREWELL = 2.0  # seconds in which workers end by themselves

@@ -1,7 +1,8 @@
 """Measure what Dask costs on this machine, and calculate what that makes of several machines.
 
-``pip install -e '.[dask]' && python -m benchmarks.dask_scaling --bandwidth 10`` measures a local
-cluster with a worker of one thread for each usable core, at 64 classes × 262,144 features (5 GiB):
+``pip install -e '.[dask]' && python -m benchmarks.evidence.dask_scaling --bandwidth 10`` measures a
+local cluster with a worker of one thread for each usable core, at 64 classes × 262,144 features
+(5 GiB):
 
 - one task, sent and its result received, alone and among many;
 - examples handed out to the workers, in bytes per second;
@@ -30,7 +31,7 @@ except ModuleNotFoundError as error:
     print(f"{error.name} is not installed: pip install -e '.[dask]'", file=sys.stderr)
     sys.exit(2)
 
-from benchmarks.dask_cluster import local_cluster
+from benchmarks.peer_dask import local_cluster
 from benchmarks.timing import timed
 from linpredict import LinearPredictor
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import files
+from benchmarks import atomic_write
 
 
 class Destination(os.PathLike[str]):
@@ -54,7 +54,7 @@ class Destination(os.PathLike[str]):
         except ValueError:
             return
         if self.is_kept:
-            files.write(self.target, content)
+            atomic_write.write(self.target, content)
             self.is_written = True
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ def write_to_memory(config: pytest.Config) -> None:
     if path is None or "PYTEST_XDIST_WORKER" in os.environ:
         return
     try:
-        files.check_writable(path)
+        atomic_write.check_writable(path)
     except OSError as error:
         raise pytest.UsageError(
             f"--benchmark-json: {path} cannot be written ({error.strerror}): choose a file "

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.baseline import BaselineError, described
-from benchmarks.labels import ChangedDataError
+from benchmarks.gate.baseline import BaselineError, described
+from benchmarks.gate.processes import WorkerError
+from benchmarks.label_check import ChangedDataError
 from benchmarks.predictors import PREDICTORS
-from benchmarks.processes import WorkerError
 from benchmarks.session import Session
 from benchmarks.workload import Data
 

@@ -1,12 +1,12 @@
 """Measure how often the gate errs: false alarms, slowdowns missed, and what it takes.
 
-``python benchmarks/gate_errors.py --runs 10 --slowdown 10%`` makes a repository of two commits in a
-temporary folder, the second one slower by so much of each call's own time, runs the gate ten times
-and adds a line for each run to ``gate_errors.jsonl``. ``--layout`` changes comments of the kernel
-and adds functions that nothing calls, others in each run. ``--dependency`` compares two versions of
-a package that both commits depend on, of which the second is slower. ``--compare-fail`` judges the
-same commits by ``--benchmark-compare-fail=median:10%`` instead. ``--table`` prints what the file
-holds.
+``python benchmarks/evidence/gate_error_rates.py --runs 10 --slowdown 10%`` makes a repository of
+two commits in a temporary folder, the second one slower by so much of each call's own time, runs
+the gate ten times and adds a line for each run to ``data/gate_error_rates.jsonl`` beside this file.
+``--layout`` changes comments of the kernel and adds functions that nothing calls, others in each
+run. ``--dependency`` compares two versions of a package, of which the second is slower.
+``--compare-fail`` judges the same commits by ``--benchmark-compare-fail=median:10%`` instead.
+``--table`` prints what the file holds, as the README beside this folder has it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
+sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, from any folder
 
-from benchmarks import scripts
-from benchmarks.arguments import percentage, positive
-from benchmarks.checkout import undirected
-from benchmarks.environments import with_requirements
+from benchmarks import cli
+from benchmarks.argument_types import percentage, positive
+from benchmarks.gate.checkout import undirected
+from benchmarks.gate.environments import with_requirements
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+DATA = Path(__file__).with_name("data") / "gate_error_rates.jsonl"
 SIZES = {"full": [], "small": ["--features=16384"]}
 PACKAGE = ("conftest.py", "pyproject.toml", "linpredict", "benchmarks")
 SLOWDOWN = '''
@@ -255,7 +256,7 @@ def main() -> int:
     parser.add_argument("--layout", action="store_true", help="add unused code to the kernel")
     parser.add_argument("--dependency", action="store_true", help="slow a dependency down")
     parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
-    parser.add_argument("--out", type=Path, default=Path("gate_errors.jsonl"), metavar="FILE")
+    parser.add_argument("--out", type=Path, default=DATA, metavar="FILE")
     parser.add_argument("--table", action="store_true", help="print what the file holds")
     options = parser.parse_args()
     try:
@@ -270,7 +271,7 @@ def main() -> int:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except (RuntimeError, subprocess.CalledProcessError) as error:
-        print(f"gate_errors.py: {error}", file=sys.stderr)
+        print(f"gate_error_rates.py: {error}", file=sys.stderr)
         return 2
     return 0
 
@@ -315,4 +316,4 @@ def measure(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    scripts.run(main)
+    cli.run(main)

@@ -1,0 +1,1 @@
+"""Measurements of the suite itself, whose figures are in the README beside this folder."""

@@ -1,0 +1,1 @@
+"""The gate: compares predictions with a baseline, in processes of their own."""
