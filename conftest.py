@@ -15,6 +15,7 @@ from benchmarks.gate import summary
 from benchmarks.gate.baseline import Baseline, BaselineError
 from benchmarks.gate.checkout import undirected
 from benchmarks.gate.pairs import Gate
+from benchmarks.record import Verdict
 from benchmarks.session import SESSION, Session
 from benchmarks.workload import Workload
 
@@ -69,8 +70,10 @@ def make_gate(config: pytest.Config) -> Gate:
     except BaselineError as error:
         raise pytest.UsageError(str(error)) from error
     n_cases = len(names) * len(config.getoption("batch_sizes"))
-    fails = ("slower", "undecided") if config.getoption("undecided") == "fail" else ("slower",)
-    gate = Gate(baseline, config.getoption("max_slowdown"), n_cases, fails)
+    fails = [Verdict.SLOWER]
+    if config.getoption("undecided") == "fail":
+        fails.append(Verdict.UNDECIDED)
+    gate = Gate(baseline, config.getoption("max_slowdown"), n_cases, tuple(fails))
     config.add_cleanup(gate.close)
     return gate
 
@@ -109,9 +112,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     Whatever raises then, a comparison or another plugin, costs neither the file nor the summary.
     """
     config, run = session.config, session.config.stash[SESSION]
-    for case in run.cases:  # only now is it known what the machine can do
-        if limit := run.ceilings.get(case.get("precision", "")):
-            case |= limit.roofline.as_saved(case["batch_size"])
+    run.finish()
     destination = config.stash.get(json_file.DESTINATION, None)
     if destination:
         destination.is_kept = run.is_whole
@@ -170,13 +171,13 @@ def sum_up(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> 
     if run.is_summed_up:
         return
     run.is_summed_up = True
-    if cases := [case for case in run.cases if "latency_floor" in case]:
+    if cases := [case for case in run.cases if case.latency_floor]:
         terminalreporter.section(f"latency and throughput, {workload}")
         table = tables.latencies(config.getoption("predictor"), cases)
         latencies: dict[str, dict[int, float]] = {}
         for case in cases:
-            latencies.setdefault(case["predictor"], {})[case["batch_size"]] = case["p50"]
-        said = conclusions.in_words(latencies, [limit.roofline for limit in run.ceilings.values()])
+            latencies.setdefault(case.predictor, {})[case.batch_size] = case.p50
+        said = conclusions.in_words(latencies, [of.roofline for of in run.ceilings.values()])
         said += conclusions.screened(cases) + conclusions.faster_than_limit(cases)
         wrapped = [textwrap.fill(sentence, WIDTH) for sentence in said]
         terminalreporter.write_line("\n".join([*tables.aligned(table), "", *wrapped]))

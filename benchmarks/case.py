@@ -1,8 +1,7 @@
-"""A case: a predictor at a batch size, warmed up, and what is saved of its rounds."""
+"""A case: a predictor at a batch size, warmed up, and how many rounds it gets."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.gate.pairs import Compared
 from benchmarks.label_check import Predict, check, check_near_ties
+from benchmarks.record import CaseId, GateRecord
 from benchmarks.timing import MAX_ROUNDS, timed
 from benchmarks.workload import Data
 
@@ -28,34 +28,34 @@ class Case:
 
     Parameters
     ----------
-    name : str
-        What errors call it.
+    id : CaseId
+        Which it is.
     data : Data
         What it labels, batch after batch.
-    batch_size : int
-        Examples of a batch.
     predictor : callable or Compared
         What labels them: in this process, or in those of the gate.
+    gate : GateRecord, optional
+        What the gate found.
     """
 
-    name: str
+    id: CaseId
     data: Data
-    batch_size: int
     predictor: Predict | Compared
+    gate: GateRecord | None = None
 
     @property
     def starts(self) -> range:
         """Where the batches begin among the examples."""
-        return range(0, len(self.data.x) - self.batch_size + 1, self.batch_size)
+        return range(0, len(self.data.x) - self.id.batch_size + 1, self.id.batch_size)
 
     def check_unchanged(self) -> None:
         """Raise `ChangedDataError` if weights or examples are no longer what they were."""
-        self.data.check_unchanged(self.starts, self.batch_size)
+        self.data.check_unchanged(self.starts, self.starts.step)
 
     @property
     def batches(self) -> Iterator[Array]:
         """The batches, one after the other, again and again."""
-        return cycle([self.data.x[i : i + self.batch_size] for i in self.starts])
+        return cycle([self.data.x[i : i + self.starts.step] for i in self.starts])
 
 
 def warm_up(predict: Predict, data: Data, starts: range) -> float:
@@ -98,18 +98,3 @@ def warm_up(predict: Predict, data: Data, starts: range) -> float:
 def n_rounds(seconds: float, max_time: float, at_least: int) -> int:
     """Return how many rounds of so many seconds to time."""
     return max(at_least, min(int(max_time / seconds), MAX_ROUNDS))
-
-
-def statistics_of(batch_size: int, latencies: list[float]) -> dict[str, float]:
-    """Return throughput (predictions per second) and percentiles of latency (seconds).
-
-    A percentile is left out where there are too few rounds for it to mean something: p95 is that
-    of 20 rounds or more, p99 of 100.
-    """
-    median = statistics.median(latencies)
-    percentiles = {
-        f"p{q}": float(np.percentile(latencies, q))
-        for q, n in ((95, 20), (99, 100))
-        if len(latencies) >= n
-    }
-    return {"throughput": batch_size / median, "p50": median, **percentiles}

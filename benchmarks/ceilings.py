@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.label_check import Predict
-from benchmarks.roofline import ITEMSIZE, Roofline
+from benchmarks.roofline import ITEMSIZE, NUMPYS_BEST, Roofline
 from benchmarks.timing import timed
 from linpredict.compiler import CompilerError, NoCompilerError, library
 from linpredict.machine import usable_cores
@@ -59,7 +59,7 @@ class Ceilings:
         with suppress(CompilerError, NoCompilerError):
             self._in_c = InC(precision)
         self._memory = whole_lines(coef, coef.size * precision.itemsize)
-        name = "limit" if self._in_c else "NumPy's best"
+        name = "limit" if self._in_c else NUMPYS_BEST
         n_classes, n_features = coef.shape
         self.roofline = Roofline(
             n_classes, n_features, coef.dtype.name, precision.name, name, bandwidth=0, flop_rate=0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from benchmarks.record import CaseRecord
 from benchmarks.roofline import Roofline, best
 from benchmarks.saved_runs import Run
 from benchmarks.units import binary, quantity, rate
@@ -133,43 +133,34 @@ def greatest_throughput(latencies: Latencies) -> float:
     return max(size / seconds for size, seconds in latencies.items())
 
 
-def faster_than_limit(cases: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say which cases were faster than their limit, and why that may be, in a line; or nothing.
-
-    Parameters
-    ----------
-    cases : sequence of dict
-        The ``extra_info`` of each.
-    """
-    ratios = [case["latency_floor"] / case["p50"] for case in cases]
-    above = [
-        (ratio, case) for ratio, case in zip(ratios, cases, strict=True) if round(ratio, 2) > 1
-    ]
+def faster_than_limit(cases: Sequence[CaseRecord]) -> list[str]:
+    """Say which cases were faster than their limit, and why that may be, in a line; or nothing."""
+    above = [case for case in cases if round(case.of_limit, 2) > 1]
     if not above:
         return []
-    ratio, worst = max(above, key=lambda pair: pair[0])
-    name = worst["latency_floor_name"]
-    if name != "limit":
+    worst = max(above, key=lambda case: case.of_limit)
+    name, roofline = worst.latency_floor_name, worst.roofline
+    if name != "limit" or not roofline:
         why = "it is no limit, with a C compiler there is one"
-    elif worst["bytes"] / worst["bandwidth"] > worst["flops"] / worst["flop_rate"]:
+    elif roofline.knee > worst.batch_size:
         why = "likely memory was slower while its bandwidth was measured than during the case"
     else:
         why = (
             "likely the cores were slower while their rate was measured than during the case, "
-            f"or it computes in less than {worst['precision']}"
+            f"or it computes in less than {roofline.precision}"
         )
     return [
         f"{len(above)} of {len(cases)} cases faster than {name if name != 'limit' else 'the limit'}"
-        f", most of all {worst['predictor']} at batch size {worst['batch_size']} "
-        f"({ratio:.2f} times): {why}."
+        f", most of all {worst.predictor} at batch size {worst.batch_size} "
+        f"({worst.of_limit:.2f} times): {why}."
     ]
 
 
-def screened(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+def screened(cases: Sequence[CaseRecord]) -> list[str]:
     """Say which predictors find labels in another precision than theirs, and what is in doubt."""
-    shares = {case["predictor"]: case for case in cases if "in_doubt" in case}
+    shares = {case.predictor: case for case in cases if case.in_doubt is not None}
     return [
-        f"{name}: labels of {case['dtype']}, found in {case['precision']}; for "
-        f"{100 * case['in_doubt']:.2g} % of the examples, scores of {case['dtype']} decided."
+        f"{name}: labels of {case.dtype}, found in {case.precision}; for "
+        f"{100 * (case.in_doubt or 0):.2g} % of the examples, scores of {case.dtype} decided."
         for name, case in shares.items()
     ]

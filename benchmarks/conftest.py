@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks import predictors
-from benchmarks.case import Case, statistics_of
+from benchmarks.case import Case
 from benchmarks.case import warm_up as warm_up_with
 from benchmarks.ceilings import Ceilings, precision_of, stated_by
 from benchmarks.failures import failing
@@ -23,6 +23,7 @@ from benchmarks.gate.pairs import Compared, Gate
 from benchmarks.label_check import Predict
 from benchmarks.options import JUDGED_ONCE, compared
 from benchmarks.peers import UnavailableError
+from benchmarks.record import CaseRecord
 from benchmarks.session import SESSION, Session
 from benchmarks.tracing import beyond_this_thread_paused, resume
 from benchmarks.workload import Data, Workload
@@ -175,12 +176,10 @@ def case(
     pytestconfig: pytest.Config,
 ) -> Generator[Case]:
     """Make what is timed, and save what was found: figures, and the machine's limit beside them."""
-    info = benchmark.extra_info
-    info |= {"predictor": predictor, "batch_size": batch_size}
-    info |= Workload.of(pytestconfig).as_saved()
-    name = f"{predictor}, batch {batch_size}"
-    if run.gate and run.earlier(info):
-        pytest.exit(f"{name} is run again, {JUDGED_ONCE}", pytest.ExitCode.USAGE_ERROR)
+    case_id = Workload.of(pytestconfig).case(predictor, batch_size)
+    benchmark.extra_info |= case_id.as_saved()
+    if run.gate and run.has(case_id):
+        pytest.exit(f"{case_id.name} is run again, {JUDGED_ONCE}", pytest.ExitCode.USAGE_ERROR)
     with may_fail(making=True):
         made = make(predictor, say)
     ceilings = None
@@ -191,20 +190,18 @@ def case(
             ceilings = limit(precision_of(made, data.x.dtype))
         except ValueError as error:
             pytest.fail(f"{predictor}: {error}", pytrace=False)
-    yield Case(name, data, batch_size, made)
+    case = Case(case_id, data, made)
+    yield case
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if (stats := getattr(benchmark, "stats", None)) and not benchmark.has_error:
-        info |= statistics_of(batch_size, stats["data"])
-        for earlier in run.earlier(info):
-            run.cases.remove(earlier)
-        run.cases.append(info)
+        record = CaseRecord.of(case_id, stats["data"])
+        record.gate = case.gate
         if ceilings and not isinstance(made, Compared):
-            info["precision"] = ceilings.roofline.precision
-            in_doubt = stated_by(made, "in_doubt")
-            if in_doubt is not None:
-                info["in_doubt"] = in_doubt
+            record.precision = ceilings.roofline.precision
+            record.in_doubt = stated_by(made, "in_doubt")
             rest()
             ceilings.measure(CEILINGS_PART * sum(stats["data"]))
+        run.add(record, benchmark.extra_info)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from benchmarks.roofline import best
+from benchmarks.roofline import NUMPYS_BEST, best
 from benchmarks.saved_runs import Point, Run
 
 DASHES = ((0, (4, 2)), (0, (10, 3)), (0, (2, 4)), (0, (10, 3, 2, 3)))
@@ -42,9 +42,10 @@ def limits_by(runs: list[Run], machines: list[tuple[str, ...]]) -> list[LimitLin
     for run, machine in zip(runs, machines, strict=True):
         for line in run.lines:
             for case in line.cases:
-                if case.limit:
+                if case.record and case.record.latency_floor:
                     precision = case.roofline.precision if case.roofline else ""
-                    key = (case.limit_name, precision, line.workload, *machine)
+                    name = case.record.latency_floor_name or NUMPYS_BEST
+                    key = (name, precision, line.workload, *machine)
                     found.setdefault(key, []).append(case)
     precisions = {precision for _, precision, *_ in found if precision}
     lines: dict[str, LimitLine] = {}
@@ -73,7 +74,11 @@ def line_of(label: str, cases: list[Point]) -> LimitLine:
     return LimitLine(
         label,
         {
-            size: min(case.limit for case in cases if case.limit and case.batch_size == size)
+            size: min(
+                case.record.latency_floor
+                for case in cases
+                if case.batch_size == size and case.record and case.record.latency_floor
+            )
             for size in sizes
         },
     )

@@ -3,34 +3,58 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
-import statistics
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from benchmarks.roofline import ITEMSIZE, Roofline
+import msgspec
+import numpy as np
+
+from benchmarks.record import CaseRecord, Figure, percentile
+from benchmarks.roofline import Roofline
+
+T = TypeVar("T")
 
 
 class UnusableRunError(ValueError):
     """What a file lacks to be drawn."""
 
 
-@dataclass(frozen=True)
-class Judged:
-    """What the gate saved with a case: pairs of durations in seconds, current and baseline."""
+class Stats(msgspec.Struct):
+    """Statistics of pytest-benchmark's, in seconds, of which these are read."""
 
-    commit: str
-    pairs: tuple[tuple[float, float], ...]
-    turns: tuple[int, int]  # as `benchmarks.gate.decision.judge` takes them
-    max_slowdown: float
-    seconds: float | None = None
-    differences: tuple[str, ...] = ()
+    q1: Figure
+    median: Figure
+    q3: Figure
+    data: list[Figure] | None = None
+
+
+class Benchmark(msgspec.Struct):
+    """A benchmark of pytest-benchmark's."""
+
+    stats: Stats
+    extra_info: CaseRecord
+
+
+class Commit(msgspec.Struct):
+    """A commit; its time is no text outside of a repository."""
+
+    id: str
+    dirty: Any = False
+    time: Any = None
+
+
+class About(msgspec.Struct):
+    """When, where and of which commit a file is."""
+
+    datetime: str
+    commit_info: Commit
+    machine_info: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -43,16 +67,10 @@ class Point:
         Examples of a batch.
     median, q1, q3, p95 : float
         Latencies in seconds; p95 where there are 20 rounds or more.
-    limit : float, optional
-        The least possible latency on the machine, in seconds.
-    limit_name : str
-        ``"limit"``, or ``"NumPy's best"`` where other libraries may exceed it.
-    rounds : tuple of float
+    rounds : sequence of float
         The latency of each round in seconds, where the file has them.
-    judged : Judged, optional
-        What the gate found.
-    roofline : Roofline, optional
-        The machine's ceilings, where the file has them.
+    record : CaseRecord, optional
+        What else was saved; nothing of a baseline.
     """
 
     batch_size: int
@@ -60,11 +78,13 @@ class Point:
     q1: float
     q3: float
     p95: float | None = None
-    limit: float | None = None
-    limit_name: str = "NumPy's best"
-    rounds: tuple[float, ...] = ()
-    judged: Judged | None = None
-    roofline: Roofline | None = None
+    rounds: Sequence[float] = ()
+    record: CaseRecord | None = None
+
+    @property
+    def roofline(self) -> Roofline | None:
+        """The machine's ceilings, where the file has them."""
+        return self.record.roofline if self.record else None
 
     @property
     def throughput(self) -> float:
@@ -140,64 +160,66 @@ def read_run(path: Path) -> Run:
         raise UnusableRunError("is JSON, but not of pytest-benchmark: it has no list 'benchmarks'")
 
     lines: dict[tuple[str, str, str], dict[int, Point]] = {}
-    for benchmark in content["benchmarks"]:
-        info = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
+    for i, row in enumerate(content["benchmarks"]):
+        info = row.get("extra_info") if isinstance(row, dict) else None
         if not isinstance(info, dict) or "predictor" not in info:
             continue  # of another suite
-        predictor = field(info, "predictor", str)
-        n_classes, n_features, n_samples = (
-            field(info, f"n_{name}", int) for name in ("classes", "features", "samples")
-        )
-        workload = (
-            f"{n_classes:,} classes × {n_features:,} features × {n_samples:,} samples, "
-            f"{field(info, 'dtype', str)}"
-        )
-        line = lines.setdefault((predictor, workload, ""), {})
-        batch_size = field(info, "batch_size", int)
-        if batch_size in line:
-            raise UnusableRunError(f"has {predictor}, batch size {batch_size}, more than once")
-        stats = field(benchmark, "stats", dict)
-        q1, median, q3 = (field(stats, name, float) for name in ("q1", "median", "q3"))
-        if not q1 <= median <= q3:
-            raise UnusableRunError(f"has quartiles out of order: {q1}, {median}, {q3}")
-        p95, limit = (
-            field(info, name, float) if name in info else None for name in ("p95", "latency_floor")
-        )
-        limit_name = str(info.get("latency_floor_name", Point.limit_name))
-        rounds = durations(stats["data"], "data") if stats.get("data") else ()
-        line[batch_size] = Point(batch_size, median, q1, q3, p95, limit, limit_name, rounds)
-        if "bandwidth" in info:
-            line[batch_size] = replace(line[batch_size], roofline=read_roofline(info, limit_name))
-        if "gate" in info:  # both by the pairs: pytest-benchmark also timed what collects these
-            judged = read_gate(field(info, "gate", dict))
-            current, baseline = zip(*judged.pairs, strict=True)
-            line[batch_size] = replace(of_rounds(batch_size, current), judged=judged)
-            older = lines.setdefault((predictor, workload, judged.commit), {})
-            older[batch_size] = of_rounds(batch_size, baseline)
+        benchmark = converted(row, Benchmark, f"benchmarks[{i}]")
+        record, stats = benchmark.extra_info, benchmark.stats
+        line = lines.setdefault((record.predictor, record.workload, ""), {})
+        if record.batch_size in line:
+            raise UnusableRunError(
+                f"has {record.predictor}, batch size {record.batch_size}, more than once"
+            )
+        if not stats.q1 <= stats.median <= stats.q3:
+            raise UnusableRunError(
+                f"has quartiles out of order: {stats.q1}, {stats.median}, {stats.q3}"
+            )
+        if gate := record.gate:  # by the pairs: what pytest-benchmark has are fewer
+            current, baseline = zip(*gate.pairs, strict=True)
+            line[record.batch_size] = of_rounds(record.batch_size, current, record)
+            older = lines.setdefault((record.predictor, record.workload, short(gate.commit)), {})
+            older[record.batch_size] = of_rounds(record.batch_size, baseline)
+        else:
+            line[record.batch_size] = Point(
+                record.batch_size, stats.median, stats.q1, stats.q3, record.p95, stats.data or (),
+                record,
+            )  # fmt: skip
     if not lines:
         raise UnusableRunError("has no case of this suite: save a run of pytest benchmarks/")
 
-    commit_info = field(content, "commit_info", dict)
-    machine = field(content, "machine_info", dict)
+    about = converted(content, About)
     try:
-        measured = moment(field(content, "datetime", str))
+        measured = moment(about.datetime)
     except ValueError as error:
         raise UnusableRunError(f"has no valid 'datetime': {error}") from error
     try:
-        time = moment(commit_info["time"])
-    except (KeyError, TypeError, ValueError):  # outside of a repository
+        time = moment(about.commit_info.time)
+    except (TypeError, ValueError):  # outside of a repository
         time = measured
     return Run(
         path=path,
-        commit=short(field(commit_info, "id", str)) + "+" * bool(commit_info.get("dirty")),
+        commit=short(about.commit_info.id) + "+" * bool(about.commit_info.dirty),
         time=time,
-        machine=described(machine),
+        machine=described(about.machine_info),
         lines=tuple(
             Line(predictor, workload, tuple(cases[size] for size in sorted(cases)), baseline)
             for (predictor, workload, baseline), cases in lines.items()
         ),
         measured=measured,
     )
+
+
+def converted(value: Any, kind: type[T], name: str = "") -> T:
+    """Return a part of the JSON as what it must be, or say what in it is wrong."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        where = (name + where.rstrip("`")).lstrip(".")
+        what = what[0].lower() + what[1:]
+        subject = f"has no valid {where!r}" if where else "is not pytest-benchmark's"
+        raise UnusableRunError(f"{subject}: {what}") from error
 
 
 def moment(text: str) -> datetime:
@@ -233,71 +255,15 @@ def described(machine: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def read_roofline(info: dict[str, Any], name: str) -> Roofline:
-    """Return the ceilings that were saved with a case."""
-    for key in ("dtype", "precision"):
-        if field(info, key, str) not in ITEMSIZE:
-            raise UnusableRunError(
-                f"has no valid {key!r}: expected {' or '.join(ITEMSIZE)}, not {info[key]!r:.40}"
-            )
-    return Roofline(
-        info["n_classes"], info["n_features"], info["dtype"], info["precision"], name,
-        field(info, "bandwidth", float), field(info, "flop_rate", float),
-    )  # fmt: skip
-
-
-def read_gate(gate: dict[str, Any]) -> Judged:
-    """Return what the gate saved with a case."""
-    pairs = field(gate, "pairs", list)
-    if not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
-        raise UnusableRunError("has no valid 'pairs': expected two durations in each")
-    current, baseline = (durations([pair[i] for pair in pairs], "pairs") for i in range(2))
-    if len(pairs) < 2:
-        raise UnusableRunError("has no valid 'pairs': expected two or more")
-    before = {"n_builds": 3, "turn": 8}  # what they were before they were saved
-    return Judged(
-        commit=short(field(gate, "commit", str)),
-        pairs=tuple(zip(current, baseline, strict=True)),
-        turns=(field(before | gate, "n_builds", int), field(before | gate, "turn", int)),
-        max_slowdown=field({"max_slowdown": 0.05} | gate, "max_slowdown", float),
-        seconds=field(gate, "seconds", float) if "seconds" in gate else None,
-        differences=tuple(map(str, field({"differences": []} | gate, "differences", list))),
-    )
-
-
-def durations(values: Any, name: str) -> tuple[float, ...]:
-    """Return the durations of a list after checking them."""
-    if not isinstance(values, list):
-        raise UnusableRunError(f"has no valid {name!r}: expected a list, not {values!r:.40}")
-    return tuple(field({name: value}, name, float) for value in values)
-
-
-def of_rounds(batch_size: int, rounds: tuple[float, ...]) -> Point:
-    """Return a case by the durations of its rounds."""
-    q1, median, q3 = statistics.quantiles(rounds, n=4, method="inclusive")
-    p95 = statistics.quantiles(rounds, n=20, method="inclusive")[-1] if len(rounds) >= 20 else None
-    return Point(batch_size, median, q1, q3, p95, rounds=rounds)
+def of_rounds(batch_size: int, rounds: Sequence[float], record: CaseRecord | None = None) -> Point:
+    """Return a point by the durations of its rounds."""
+    q1, median, q3 = map(float, np.percentile(rounds, (25, 50, 75)))
+    return Point(batch_size, median, q1, q3, percentile(rounds, 95), rounds, record)
 
 
 def short(commit: str) -> str:
     """Shorten a commit's id as git does."""
     return re.sub(r"^([0-9a-f]{7})[0-9a-f]+$", r"\1", commit)
-
-
-def field(record: dict[str, Any], name: str, kind: type[Any]) -> Any:
-    """Return a field of the JSON after checking what it is; numbers must be positive and finite."""
-    value: Any = record.get(name)
-    if kind is float and type(value) is int:
-        value = float(value) if abs(value) < 1e300 else math.inf
-    if type(value) is not kind:
-        raise UnusableRunError(
-            f"has no valid {name!r}: expected {kind.__name__}, not {value!r:.40}"
-        )
-    if kind in (int, float) and not 0 < value < 1e18:
-        raise UnusableRunError(
-            f"has no valid {name!r}: expected a positive number, not {value!r:.40}"
-        )
-    return value
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Run], int]:

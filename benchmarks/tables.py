@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+
+from benchmarks.record import CaseRecord
 
 Table = list[list[str]]  # its heads first
 
 
-def latencies(names: list[str], cases: list[dict[str, Any]]) -> Table:
+def latencies(names: list[str], cases: Sequence[CaseRecord]) -> Table:
     """Return a table of latency and throughput, by predictor in the order of `names`."""
-    of = f"of {cases[0]['latency_floor_name']}"
+    of = f"of {cases[0].latency_floor_name}"
     heads = ["predictor", "batch size", "median (ms)", "p99 (ms)", "predictions/s", of]
     return [heads] + [
         [
             name,
-            str(case["batch_size"]),
-            f"{1e3 * case['p50']:.3f}",
-            f"{1e3 * case['p99']:.3f}" if "p99" in case else "-",
-            f"{case['throughput']:,.0f}",
-            f"{case['latency_floor'] / case['p50']:.2f}",
+            str(case.batch_size),
+            f"{1e3 * case.p50:.3f}",
+            f"{1e3 * case.p99:.3f}" if case.p99 else "-",
+            f"{case.throughput:,.0f}",
+            f"{case.of_limit:.2f}",
         ]
         for name in names
         for case in cases
-        if case["predictor"] == name
+        if case.predictor == name
     ]
 
 

@@ -57,12 +57,10 @@ def test_predict(
     pytestconfig: pytest.Config,
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
-    found = None
     with may_fail():
         if isinstance(case.predictor, Compared):
             assert gate
-            found, durations = gate.measure(case.predictor, case.starts, say)
-            benchmark.extra_info["gate"] = found
+            case.gate, durations = gate.measure(case.predictor, case.starts, say)
             CLOCK.tell(benchmark, durations)
         else:
             predict, batches = case.predictor, case.batches
@@ -72,5 +70,5 @@ def test_predict(
             rounds = n_rounds(seconds, max_time, at_least)
             benchmark.pedantic(predict, setup=lambda: ((next(batches),), {}), rounds=rounds)
         case.check_unchanged()
-    if gate and found and found["verdict"] in gate.fails:
-        pytest.fail(failure(benchmark.extra_info), pytrace=False)
+    if gate and case.gate and case.gate.verdict in gate.fails:
+        pytest.fail(failure(case.id, case.gate), pytrace=False)

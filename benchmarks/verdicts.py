@@ -12,48 +12,42 @@ import argparse
 import sys
 from pathlib import Path
 
+from msgspec.structs import replace
+
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
 
 from benchmarks import cli
 from benchmarks.argument_types import percentage
 from benchmarks.gate.decision import judge
 from benchmarks.gate.pairs import FALSE_ALARM, MISS
-from benchmarks.gate.summary import Case, conclusion, differences, resolution, table
-from benchmarks.saved_runs import Run, read_runs
+from benchmarks.gate.summary import conclusion, differences, resolution, table, verdict_of
+from benchmarks.record import CaseRecord, GateRecord, Verdict
+from benchmarks.saved_runs import Run, read_runs, short
 from benchmarks.tables import aligned
 
 
-def judged_again(run: Run, max_slowdown: float | None) -> list[Case]:
+def judged_again(run: Run, max_slowdown: float | None) -> list[CaseRecord]:
     """Judge all pairs of a saved run at once; without `max_slowdown`, by the run's own."""
     saved = [
-        (line.predictor, case.batch_size, case.judged)
+        (point.record, point.record.gate)
         for line in run.lines
-        for case in line.cases
-        if case.judged
+        for point in line.cases
+        if point.record and point.record.gate
     ]
 
-    def judged(n_slower: int) -> list[Case]:
-        false_alarm = FALSE_ALARM / max(1, len(saved) - n_slower)
-        cases = []
-        for predictor, batch_size, gate in saved:
-            slowdown = max_slowdown or gate.max_slowdown
-            found = judge(gate.pairs, gate.turns, 1 + slowdown, false_alarm, MISS)
-            of_gate = {
-                "commit": gate.commit,
-                "pairs": gate.pairs,
-                "max_slowdown": slowdown,
-                "confidence": 1 - 2 * false_alarm,
-                "seconds": gate.seconds,
-                "differences": gate.differences,
-                **found.as_saved(),
-            }
-            cases.append({"predictor": predictor, "batch_size": batch_size, "gate": of_gate})
-        return cases
+    def judged(case: CaseRecord, gate: GateRecord, false_alarm: float) -> CaseRecord:
+        slowdown = max_slowdown or gate.max_slowdown
+        found = judge(gate.pairs, (gate.n_builds, gate.turn), 1 + slowdown, false_alarm, MISS)
+        confidence = 1 - 2 * false_alarm
+        gate = replace(gate, max_slowdown=slowdown, confidence=confidence, **found.as_saved())
+        return replace(case, gate=gate)
 
     # Cases called slower no longer share the chance of an error, as in `benchmarks.gate.pairs`.
-    n_slower, cases = 0, judged(0)
-    while n_slower != (n := sum(case["gate"]["verdict"] == "slower" for case in cases)):
-        n_slower, cases = n, judged(n)
+    n_slower = -1
+    cases: list[CaseRecord] = []
+    while n_slower != (n := sum(verdict_of(case) == Verdict.SLOWER for case in cases)):
+        n_slower = n
+        cases = [judged(*case, FALSE_ALARM / max(1, len(saved) - n)) for case in saved]
     return cases
 
 
@@ -70,15 +64,16 @@ def main(arguments: list[str] | None = None) -> int:
     runs, status = read_runs(options.runs)
     for run in runs:
         cases = judged_again(run, options.max_slowdown)
-        if not cases:
+        gates = [case.gate for case in cases if case.gate]
+        if not gates:
             print(f"{run.path}: has no pairs: save a run with --baseline", file=sys.stderr)
             status = 2
             continue
-        baseline, max_slowdown = (cases[0]["gate"][key] for key in ("commit", "max_slowdown"))
+        baseline = short(gates[0].commit)
         said = [*differences(cases, baseline), *aligned(table(cases, baseline))]
-        said += [conclusion(cases, baseline, max_slowdown), *resolution(cases)]
+        said += [conclusion(cases, baseline, gates[0].max_slowdown), *resolution(cases)]
         print("\n".join(said))
-        if status == 0 and any(case["gate"]["verdict"] == "slower" for case in cases):
+        if status == 0 and any(verdict_of(case) == Verdict.SLOWER for case in cases):
             status = 1
     return status
 

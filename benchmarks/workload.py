@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import linpredict
 from benchmarks.label_check import ChangedDataError
+from benchmarks.record import CaseId
 from linpredict.machine import usable_cores
 
 Array = NDArray[Any]
@@ -49,9 +50,9 @@ class Workload:
         """Name the workload in a few characters, as in ``64x262144x1024-float64``."""
         return f"{self.n_classes}x{self.n_features}x{self.n_samples}-{self.dtype}"
 
-    def as_saved(self) -> dict[str, int | str]:
-        """Return it as it is saved with each case."""
-        return asdict(self)
+    def case(self, predictor: str, batch_size: int) -> CaseId:
+        """Return which case it is that labels it so."""
+        return CaseId(predictor=predictor, batch_size=batch_size, **asdict(self))
 
     @property
     def nbytes(self) -> int:

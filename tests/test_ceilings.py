@@ -23,6 +23,7 @@ from benchmarks.roofline import Roofline
 from benchmarks.timing import timed
 from benchmarks.workload import Data
 from linpredict.machine import usable_cores
+from tests.records import record
 from tests.test_benchmarks import run, saved
 
 
@@ -43,7 +44,7 @@ def test_limit_is_the_longer_of_two_times() -> None:
     sizes = np.geomspace(1, 1024, 101)
     assert (np.diff([ceilings.seconds(size) for size in sizes]) > 0).all()
     assert roofline(flop_rate=1e12).knee == math.inf
-    saved = ceilings.as_saved(10)
+    saved = record(batch_size=10, roofline=ceilings).as_saved()
     assert saved["latency_floor"] == max(
         saved["bytes"] / saved["bandwidth"], saved["flops"] / saved["flop_rate"]
     )

@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.gate import summary
 from benchmarks.gate.differences import as_saved, differences
+from benchmarks.record import CaseRecord, Verdict
+from tests.records import record
 
 SIDE: dict[str, Any] = {
     "commit": "1234567",
@@ -46,11 +48,12 @@ def test_each_thing_that_differs_has_a_line() -> None:
     assert as_saved(other, SIDE)["variables"] == {"OMP_NUM_THREADS": "1", "LANG": "de"}
 
 
-def case(batch_size: int, ratio: float, low: float, at_most: float, **gate: Any) -> dict[str, Any]:
-    verdict = "undecided" if low < 1.05 < at_most else "slower" if low > 1.05 else "same"
-    judged = {"ratio": ratio, "interval": [low, at_most], "at_most": at_most, "verdict": verdict}
-    judged |= {"max_slowdown": 0.05, "seconds": 10.0}
-    return {"predictor": "packed", "batch_size": batch_size, "gate": judged | gate}
+def case(batch_size: int, ratio: float, low: float, at_most: float, **gate: Any) -> CaseRecord:
+    verdict = Verdict.SLOWER if low > 1.05 else Verdict.SAME
+    if low < 1.05 < at_most:
+        verdict = Verdict.UNDECIDED
+    judged = {"ratio": ratio, "interval": (low, at_most), "at_most": at_most, "verdict": verdict}
+    return record(batch_size=batch_size, gate={**judged, "seconds": 10.0, **gate})
 
 
 def test_resolution() -> None:
@@ -59,7 +62,7 @@ def test_resolution() -> None:
         "would have seen a slowdown of 2 % in 9 of 10 cases, of 5 % in all"
     ]
     assert summary.resolution(cases[:9]) == ["would have seen a slowdown of 2 % in each case"]
-    assert summary.resolution([{"predictor": "torch", "batch_size": 1, "p50": 1.0}]) == []
+    assert summary.resolution([record("torch")]) == []
 
 
 @pytest.mark.parametrize(
@@ -69,10 +72,13 @@ def test_resolution() -> None:
         (case(8, 1.0, 0.9, 1.05**2), "undecided after 10 s, about 40 s would decide it"),
         (case(8, 1.05**2, 1.0, 1.2), "undecided after 10 s, about 40 s would decide it"),
         (case(8, 1.0499, 1.0, 1.2), "too near to the threshold to be decided: 1.050"),
-        (case(8, 1.1, 1.07, 1.2, verdict="undecided"), "does not show with each pair of processes"),
+        (
+            case(8, 1.1, 1.07, 1.2, verdict=Verdict.UNDECIDED),
+            "does not show with each pair of processes",
+        ),
     ],
 )
-def test_what_would_decide(found: dict[str, Any], sentence: str) -> None:
+def test_what_would_decide(found: CaseRecord, sentence: str) -> None:
     _, said = summary.resolution([found])
     assert said.startswith("packed, batch 8: undecided")
     assert sentence in said
@@ -81,9 +87,9 @@ def test_what_would_decide(found: dict[str, Any], sentence: str) -> None:
 def test_differences_of_a_run() -> None:
     cases = [case(1, 1, 0.9, 1.1), case(2, 1, 0.9, 1.1)]
     assert summary.differences(cases, "old") == ["between old and current nothing differs"]
-    cases[0]["gate"]["differences"] = ["NumPy: 1 → 2", "LANG: C → de"]
-    cases[1]["gate"]["differences"] = ["NumPy: 1 → 2", "kernel: a → b"]
+    told = ["NumPy: 1 → 2", "LANG: C → de"], ["NumPy: 1 → 2", "kernel: a → b"]
+    cases = [case(1, 1, 0.9, 1.1, differences=differences) for differences in told]
     assert summary.differences(cases, "old") == [
         "what differs, old → current:", "  NumPy: 1 → 2", "  LANG: C → de", "  kernel: a → b",
     ]  # fmt: skip
-    assert summary.differences([{"predictor": "torch", "batch_size": 1}], "old") == []
+    assert summary.differences([record("torch")], "old") == []

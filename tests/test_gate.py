@@ -26,6 +26,7 @@ from benchmarks.gate import checkout, pairs
 from benchmarks.gate.checkout import Checkout, CheckoutError
 from benchmarks.gate.decision import Comparison, Pairs
 from benchmarks.gate.pairs import FEWEST, TURN, Compared, Gate, Pair
+from benchmarks.record import GateRecord, Verdict
 from benchmarks.workload import Workload
 from tests import ENVIRONMENT, heed_interrupts
 
@@ -57,7 +58,7 @@ def fake_gate(n_cases: int = 22, seconds: float | None = None) -> Gate:
 
 def measured(
     made: Gate, current: Iterator[float], baseline: Iterator[float], n_pairs: int = 1
-) -> tuple[dict[str, Any], list[Any]]:
+) -> tuple[GateRecord, list[Any]]:
     """Measure a case of durations that are made up; return what is saved, and what was asked."""
     asked: list[Any] = []
     made_of: list[Any] = [
@@ -78,7 +79,7 @@ def measured(
 
 def test_order_of_calls() -> None:
     result, asked = measured(fake_gate(), itertools.repeat(1e-3), itertools.repeat(1e-3), n_pairs=3)
-    n = len(result["pairs"])
+    n = len(result.pairs)
     assert n >= FEWEST
     asked = asked[-2 * n :]  # without those that warm up
     order = "".join(name[0] for name, _ in asked)
@@ -94,11 +95,11 @@ def test_short_calls_are_asked_for_together() -> None:
     durations = itertools.chain([1e-5] * 5, itertools.cycle([1e-5, 1e-5, 1e-5, 9e-5]))
     result, asked = measured(fake_gate(), durations, itertools.repeat(1e-5))
     assert {len(starts) for _, starts in asked[-10:]} == {400}  # 4 ms
-    assert all(pair == (1e-5, 1e-5) for pair in result["pairs"])  # medians
+    assert all(pair == (1e-5, 1e-5) for pair in result.pairs)  # medians
 
 
 def test_measures_until_it_is_decided() -> None:
-    def judged(slowdown: float, seconds: float) -> dict[str, Any]:
+    def judged(slowdown: float, seconds: float) -> GateRecord:
         noise = np.random.default_rng(4).uniform(0.9, 1.1, 100_000)
         result, _ = measured(
             fake_gate(1, seconds), iter(1e-2 * slowdown * noise), iter([1e-2] * 100_000)
@@ -106,10 +107,10 @@ def test_measures_until_it_is_decided() -> None:
         return result
 
     quick, slow = judged(3, 100), judged(1.08, 100)
-    assert quick["verdict"] == slow["verdict"] == "slower"
-    assert len(quick["pairs"]) == FEWEST < len(slow["pairs"])
-    assert len(judged(1.05, 0)["pairs"]) == FEWEST
-    assert judged(1.05, 0)["verdict"] == "undecided"
+    assert quick.verdict == slow.verdict == "slower"
+    assert len(quick.pairs) == FEWEST < len(slow.pairs)
+    assert len(judged(1.05, 0).pairs) == FEWEST
+    assert judged(1.05, 0).verdict == "undecided"
 
 
 def test_slowdown_must_show_with_each_pair_of_processes() -> None:
@@ -119,11 +120,12 @@ def test_slowdown_must_show_with_each_pair_of_processes() -> None:
 
     same = itertools.repeat(1e-2)
     made = fake_gate(1, 0.2)
-    assert measured(made, durations(0.0108), same, 3)[0]["verdict"] == "slower"
-    assert measured(fake_gate(1, 0.2), durations(0.0101), same, 3)[0]["verdict"] == "undecided"
+    assert measured(made, durations(0.0108), same, 3)[0].verdict == "slower"
+    assert measured(fake_gate(1, 0.2), durations(0.0101), same, 3)[0].verdict == "undecided"
 
 
 def test_error_rate_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    undecided = Verdict.UNDECIDED
     spent: list[float] = []
 
     def looked(
@@ -136,12 +138,12 @@ def test_error_rate_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "judge", looked)
     shared = fake_gate(4, seconds=0.8)
     durations = itertools.repeat(1e-2)
-    for n_left, verdict in ((4, "undecided"), (4, "slower"), (3, "same"), (3, "undecided")):
+    for n_left, verdict in ((4, undecided), (4, Verdict.SLOWER), (3, Verdict.SAME), (3, undecided)):
         spent.clear()
         rate = pairs.FALSE_ALARM / n_left
         result, _ = measured(shared, durations, durations)
-        assert result["confidence"] == 1 - 2 * rate
-        if verdict == "undecided":
+        assert result.confidence == 1 - 2 * rate
+        if verdict == undecided:
             assert len(spent) > 2
             assert sum(spent) == pytest.approx(rate)
         else:

@@ -190,7 +190,7 @@ def test_out_is_refused_before_anything_is_simulated(tmp_path: Path) -> None:
     [
         ("{", "is not JSON, or is cut off"),
         (json.dumps(run()), "has no durations of single rounds: save it with --benchmark-json"),
-        (json.dumps(with_rounds()).replace("[0.", "[-0."), "has no valid 'data'"),
+        (json.dumps(with_rounds()).replace("[0.", "[-0."), "stats.data[0]': expected"),
     ],
 )
 def test_bad_file(tmp_path: Path, content: str, sentence: str) -> None:

@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from benchmarks.gate import summary
+from benchmarks.record import Verdict
+from tests.records import record
 from tests.test_plot import run, script, write
+
+GATE = "has no valid 'benchmarks[1].extra_info.gate."
 
 
 def saved(ratio: float, **gate: Any) -> dict[str, Any]:
@@ -41,8 +45,14 @@ def test_judged_again(tmp_path: Path, options: list[str], status: int, conclusio
     [
         (run(), "has no pairs: save a run with --baseline"),
         ("{", "is not JSON"),
-        (saved(1.0, n_builds=0), "has no valid 'n_builds'"),
-        (saved(1.0, max_slowdown="5%"), "has no valid 'max_slowdown'"),
+        (
+            saved(1.0, n_builds=0),
+            f"{GATE}n_builds': expected `int` >= 1",
+        ),
+        (
+            saved(1.0, max_slowdown="5%"),
+            f"{GATE}max_slowdown': expected `float`, got `str`",
+        ),
     ],
 )
 def test_unusable_file(tmp_path: Path, content: Any, sentence: str) -> None:
@@ -52,15 +62,11 @@ def test_unusable_file(tmp_path: Path, content: Any, sentence: str) -> None:
 
 
 def test_what_was_not_compared_is_named() -> None:
-    judged = saved(1.0)["benchmarks"][1]["extra_info"]["gate"] | {
-        "ratio": 1.0, "interval": [0.99, 1.01], "at_most": 1.01, "confidence": 0.99,
-        "verdict": "same",
+    judged = {
+        "ratio": 1.0, "interval": (0.99, 1.01), "at_most": 1.01, "confidence": 0.99,
+        "verdict": Verdict.SAME,
     }  # fmt: skip
-    cases: list[dict[str, Any]] = [
-        {"predictor": "packed", "batch_size": 1, "gate": judged},
-        {"predictor": "formula", "batch_size": 1, "p50": 0.001},
-        *({"predictor": "torch", "batch_size": size, "p50": 0.001} for size in (1, 8)),
-    ]
+    cases = [record(gate=judged), record("formula"), record("torch"), record("torch", 8)]
     passed = summary.conclusion(cases, "1234567", 0.05)
     assert passed.startswith("gate passed against 1234567, threshold 1.05: ")
     assert passed.endswith(": 2 not compared (torch), 1 same, 1 new")

@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.record import Verdict
+
 Array = NDArray[Any]
 Pairs = Sequence[tuple[float, float]]  # durations in seconds: current, baseline
 
@@ -38,7 +40,7 @@ class Comparison:
         Interval for it, as certain as that a case is slower must be.
     at_most : float
         Upper bound for it, as certain as that a case is the same must be.
-    verdict : str
+    verdict : Verdict
         ``"slower"`` where the interval is above the threshold; ``"same"`` where `at_most` is
         below it, or ``"faster"`` where that is below even 1 / threshold; otherwise
         ``"undecided"``.
@@ -48,14 +50,14 @@ class Comparison:
     low: float
     high: float
     at_most: float
-    verdict: str
+    verdict: Verdict
 
     def as_saved(self) -> dict[str, Any]:
-        """Return it for JSON, where a bound is None if there were too few pairs for it."""
+        """Return fields of a `GateRecord`, in which a bound is None where the pairs are too few."""
         high, at_most = (x if x < math.inf else None for x in (self.high, self.at_most))
         return {
             "ratio": self.ratio,
-            "interval": [self.low or None, high],
+            "interval": (self.low or None, high),
             "at_most": at_most,
             "verdict": self.verdict,
         }
@@ -85,12 +87,12 @@ def judge(
     current, baseline = np.array(pairs).T
     ratios = current / baseline
     found = compare(ratios, threshold, false_alarm, miss)
-    if found.verdict == "slower":
+    if found.verdict == Verdict.SLOWER:
         n_processes, turn = turns
         of_process = np.arange(len(ratios)) // turn % n_processes
         medians = [np.median(ratios[of_process == k]) for k in np.unique(of_process)]
         if min(medians) <= math.sqrt(threshold):
-            return replace(found, verdict="undecided")
+            return replace(found, verdict=Verdict.UNDECIDED)
     return found
 
 
@@ -100,11 +102,11 @@ def compare(ratios: Array, threshold: float, false_alarm: float, miss: float) ->
     low, high = bounds(ratios, false_alarm)
     _, at_most = bounds(ratios, miss)
     if low > threshold:
-        verdict = "slower"
+        verdict = Verdict.SLOWER
     elif at_most < threshold:
-        verdict = "faster" if at_most < 1 / threshold else "same"
+        verdict = Verdict.FASTER if at_most < 1 / threshold else Verdict.SAME
     else:
-        verdict = "undecided"
+        verdict = Verdict.UNDECIDED
     return Comparison(float(np.median(ratios)), low, high, at_most, verdict)
 
 

@@ -44,6 +44,7 @@ from benchmarks.gate.decision import judge
 from benchmarks.gate.differences import as_saved, differences
 from benchmarks.gate.processes import LackingError, SharedArray, Worker, end
 from benchmarks.label_check import AT_MOST, check, check_near_ties
+from benchmarks.record import GateRecord, Verdict
 from benchmarks.timing import MAX_ROUNDS
 from benchmarks.workload import Data, Workload
 
@@ -83,13 +84,13 @@ class Found(NamedTuple):
 
     Parameters
     ----------
-    gate : dict
-        What is saved with the case; see `Gate.measure`.
+    gate : GateRecord
+        What is saved with the case.
     seconds : list of float
         Durations of the current side's calls.
     """
 
-    gate: dict[str, Any]
+    gate: GateRecord
     seconds: list[float]
 
 
@@ -113,7 +114,7 @@ class Gate:
         The least slowdown that fails a case, such as 0.05.
     n_cases : int
         How many cases there will be.
-    fails : tuple of str
+    fails : tuple of Verdict
         The verdicts that fail a case.
     seconds : float, optional
         What they may take together.
@@ -124,7 +125,7 @@ class Gate:
         baseline: Baseline,
         max_slowdown: float,
         n_cases: int,
-        fails: tuple[str, ...] = ("slower",),
+        fails: tuple[Verdict, ...] = (Verdict.SLOWER,),
         seconds: float | None = None,
     ) -> None:
         self.baseline = baseline
@@ -302,12 +303,7 @@ class Gate:
         Returns
         -------
         Found
-            The current side's durations, and what is saved with the case: what it was compared
-            with, called ``commit``; ``pairs`` of durations (current, baseline) in seconds;
-            ``n_builds``, how many pairs of processes took turns; ``turn``, how many pairs of
-            durations each turn has; ``max_slowdown``; the ``confidence`` of the interval; the
-            ``seconds`` that it took; `Comparison.as_saved`; what is known of both ``sides``; and
-            their ``differences``.
+            The current side's durations, and what is saved with the case.
 
         Raises
         ------
@@ -342,25 +338,25 @@ class Gate:
             share = LOOK if more > 1.1 * n else unspent
             unspent -= share
             found = judge(pairs, turns, threshold, share * false_alarm, share * MISS)
-            if found.verdict != "undecided" or not unspent:
+            if found.verdict != Verdict.UNDECIDED or not unspent:
                 break
             n = more
         taken = time.perf_counter() - begin
-        self._cases_not_slower -= found.verdict == "slower"
+        self._cases_not_slower -= found.verdict == Verdict.SLOWER
         self._cases_left -= 1
         self._seconds_left -= taken
-        gate = {
-            "commit": self.baseline.commit,
-            "pairs": pairs,
-            "n_builds": turns[0],
-            "turn": turns[1],
-            "max_slowdown": self.max_slowdown,
-            "confidence": 1 - 2 * false_alarm,
-            "seconds": taken,
+        gate = GateRecord(
+            commit=self.baseline.commit,
+            pairs=pairs,
+            n_builds=turns[0],
+            turn=turns[1],
+            max_slowdown=self.max_slowdown,
+            confidence=1 - 2 * false_alarm,
+            seconds=taken,
+            sides=compared.sides,
+            differences=compared.differences,
             **found.as_saved(),
-            "sides": compared.sides,
-            "differences": compared.differences,
-        }
+        )
         return Found(gate, rounds)
 
     def _pairs(

@@ -1,0 +1,196 @@
+"""The record of a case: what is saved with it as pytest-benchmark's ``extra_info``, and read again.
+
+No other module knows the names of these keys.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from benchmarks.roofline import NUMPYS_BEST, Roofline
+
+Count = Annotated[int, msgspec.Meta(gt=0, lt=10**18)]
+Figure = Annotated[float, msgspec.Meta(gt=0, lt=1e18)]
+Dtype = Annotated[str, msgspec.Meta(pattern="^float(32|64)$")]
+
+FEWEST = {95: 20, 99: 100}  # rounds, for a percentile of them to mean something
+
+
+class Verdict(StrEnum):
+    """What became of a case, or why it was not judged."""
+
+    SLOWER = "slower"
+    UNDECIDED = "undecided"
+    SAME = "same"
+    FASTER = "faster"
+    FAILED = "failed"
+    NEW = "new"
+    NOT_COMPARED = "not compared"
+
+
+class GateRecord(msgspec.Struct, kw_only=True):
+    """What the gate found of a case.
+
+    Parameters
+    ----------
+    commit : str
+        What it was compared with.
+    pairs : sequence of (float, float)
+        Durations in seconds, current and baseline.
+    n_builds, turn : int
+        How many pairs of processes took turns; how many pairs of durations each turn has. Files of
+        before these were saved have the defaults.
+    max_slowdown : float
+        The threshold, such as 0.05.
+    confidence : float
+        Of `interval`.
+    seconds : float
+        Which the case took.
+    ratio : float
+        Median of the pairs' ratios, current over baseline.
+    interval : (float, float)
+        For the ratio; a bound is None where there were too few pairs for it.
+    at_most : float
+        Upper bound of the ratio, as certain as the verdict ``"same"`` must be.
+    verdict : Verdict
+        On the case.
+    sides : dict
+        What is known of ``current`` and ``baseline``.
+    differences : list of str
+        Between them.
+    """
+
+    commit: str
+    pairs: Annotated[list[tuple[Figure, Figure]], msgspec.Meta(min_length=2)]
+    n_builds: Count = 3
+    turn: Count = 8
+    max_slowdown: Figure = 0.05
+    confidence: float = 0.0
+    seconds: Figure | None = None
+    ratio: float = math.nan
+    interval: tuple[Figure | None, Figure | None] = (None, None)
+    at_most: Figure | None = None
+    verdict: Verdict = Verdict.UNDECIDED
+    sides: dict[str, dict[str, Any]] = {}
+    differences: list[str] = []
+
+
+class CaseId(msgspec.Struct, kw_only=True):
+    """A predictor, a batch size, and the workload; see `benchmarks.workload.Workload`."""
+
+    predictor: str
+    batch_size: Count
+    n_classes: Count
+    n_features: Count
+    n_samples: Count
+    dtype: Dtype
+
+    def as_saved(self) -> dict[str, Any]:
+        """Return what is saved with the case."""
+        saved: dict[str, Any] = msgspec.to_builtins(self)
+        return {key: value for key, value in saved.items() if value is not None}
+
+    @property
+    def name(self) -> str:
+        """Predictor and batch size in words."""
+        return f"{self.predictor}, batch {self.batch_size}"
+
+    @property
+    def workload(self) -> str:
+        """The workload in words."""
+        return (
+            f"{self.n_classes:,} classes × {self.n_features:,} features × {self.n_samples:,} "
+            f"samples, {self.dtype}"
+        )
+
+
+class CaseRecord(CaseId, kw_only=True):
+    """What was measured of a case; None where it was not, or was not saved.
+
+    Parameters
+    ----------
+    throughput : float
+        Predictions per second at the median latency.
+    p50, p95, p99 : float
+        Percentiles of latency in seconds: p95 of 20 rounds or more, p99 of 100.
+    precision : str, optional
+        In which the predictor reads its weights and computes.
+    in_doubt : float, optional
+        The part of the examples that `precision` left in doubt.
+    latency_floor : float, optional
+        The least possible latency in seconds, by the ceilings ``bandwidth`` (bytes per second) and
+        ``flop_rate`` (per second) for ``bytes`` and ``flops``; see `benchmarks.roofline.Roofline`.
+    gate : GateRecord, optional
+        What the gate found.
+    """
+
+    throughput: Figure | None = None
+    p50: float = math.nan
+    p95: Figure | None = None
+    p99: Figure | None = None
+    precision: Dtype | None = None
+    in_doubt: float | None = None
+    latency_floor: Figure | None = None
+    latency_floor_name: str | None = None
+    bandwidth: Figure | None = None
+    flop_rate: Figure | None = None
+    bytes: Figure | None = None
+    flops: Figure | None = None
+    gate: GateRecord | None = None
+
+    @classmethod
+    def of(cls, case: CaseId, latencies: Sequence[float]) -> CaseRecord:
+        """Return the record of a case by the seconds of its rounds."""
+        median = statistics.median(latencies)
+        return cls(
+            **msgspec.structs.asdict(case),
+            throughput=case.batch_size / median,
+            p50=median,
+            p95=percentile(latencies, 95),
+            p99=percentile(latencies, 99),
+        )
+
+    @property
+    def roofline(self) -> Roofline | None:
+        """The machine's ceilings, where they were saved."""
+        if self.bandwidth is None or self.flop_rate is None or self.precision is None:
+            return None
+        name = self.latency_floor_name or NUMPYS_BEST
+        return Roofline(
+            self.n_classes, self.n_features, self.dtype, self.precision, name,
+            self.bandwidth, self.flop_rate,
+        )  # fmt: skip
+
+    @roofline.setter
+    def roofline(self, roofline: Roofline) -> None:
+        self.latency_floor = roofline.seconds(self.batch_size)
+        self.latency_floor_name, self.precision = roofline.name, roofline.precision
+        self.bandwidth, self.flop_rate = roofline.bandwidth, roofline.flop_rate
+        self.bytes, self.flops = roofline.bytes(self.batch_size), roofline.flops(self.batch_size)
+
+    @property
+    def of_limit(self) -> float:
+        """The least possible latency over the median."""
+        return (self.latency_floor or math.nan) / self.p50
+
+
+def percentile(latencies: Sequence[float], percent: int) -> float | None:
+    """Return a percentile, or None where there are too few rounds for it to mean something."""
+    if len(latencies) < FEWEST[percent]:
+        return None
+    return float(np.percentile(latencies, percent))
+
+
+def read_id(extra_info: Any) -> CaseId | None:
+    """Return which case of this suite it is that pytest-benchmark has saved; None if it is none."""
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(extra_info, CaseId)
+    return None
