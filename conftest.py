@@ -1,4 +1,4 @@
-"""The hooks of ``pytest benchmarks/``: what is asked, and which room of ``benchmarks`` answers."""
+"""Hooks of ``pytest benchmarks/``; what they do is in ``benchmarks/``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users type, for pytest's options and the scripts: numbers, percentages, durations."""
+"""Types of command-line arguments: numbers, percentages, durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two ceilings of this machine: how fast all usable cores read, and how fast they compute."""
+"""Measurement of two ceilings: how fast the usable cores read, and how fast they compute."""
 
 from __future__ import annotations
 

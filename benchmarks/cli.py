@@ -1,4 +1,4 @@
-"""How a script of this folder begins and ends, as users of a terminal expect: never by a traceback.
+"""Start and end of a script as users of a terminal expect them: never by a traceback.
 
 Imported before matplotlib, whose import ends where the user's file cannot be decoded, or names a
 backend that it does not know. No window is opened, and figures have a style of their own.

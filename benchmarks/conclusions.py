@@ -1,4 +1,4 @@
-"""A run in words: what bounds it, which batch size is enough, and what is faster than its limit."""
+"""Sentences on a run: what bounds it, which batch size is enough, what beats its limit."""
 
 from __future__ import annotations
 

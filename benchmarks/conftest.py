@@ -1,4 +1,4 @@
-"""What a case of ``test_predict.py`` is given, and what is saved of it."""
+"""Fixtures of ``test_predict.py``: data, predictors, limits, and the record of a case."""
 
 from __future__ import annotations
 

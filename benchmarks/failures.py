@@ -1,4 +1,4 @@
-"""What becomes of a case whose predictor fails, and of the run."""
+"""Failure of a case whose predictor fails: a sentence, and what becomes of the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a predictor is asked for, and whether the labels it gives are right."""
+"""Check of a predictor's labels against the formula's."""
 
 from __future__ import annotations
 

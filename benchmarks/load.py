@@ -1,4 +1,4 @@
-"""Which load can a predictor carry? From saved latencies to requests per second within a budget.
+"""Greatest load that a predictor carries in a latency budget, simulated from a saved run.
 
 ``python benchmarks/load.py RUN.json --latency-budget 20ms`` simulates one server for each predictor
 of the run. Requests arrive at random, one by one (Poisson); whenever the server is free, it takes

@@ -1,4 +1,4 @@
-"""What the machine is and has: for the header, the saved file, a hint, and refusals.
+"""Description of the machine: for the header, the saved file, a hint, and refusals.
 
 To save another figure of the machine, add it to `machine_info`.
 """

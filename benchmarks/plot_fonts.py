@@ -1,4 +1,4 @@
-"""Names as figures can show them: in letters that a font here has, on lines of some length."""
+"""Fonts that have the letters of a name, and names broken into lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the figures have in common: colours, axes, units, and how they are saved."""
+"""Style of the figures: colours, axes, units; and how they are saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured: predictors by name, each made from the weights of a model."""
+"""Predictors by name, each made from the weights of a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of one run of ``pytest benchmarks/`` share."""
+"""State of one run of ``pytest benchmarks/``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a call takes, and a clock that tells durations measured elsewhere."""
+"""Timing of a call, and a clock that tells durations measured elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is predicted: how many examples of how many features and classes, and their values."""
+"""The workload: how many examples of how many features and classes, and their values."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Labels of a linear classifier, ``argmax_i w_i·x``, one batch of examples at a time."""
 
-from linpredict.predictor import LinearPredictor, predict
+from .formula import predict
+from .predictor import LinearPredictor
 
 __all__ = ["LinearPredictor", "predict"]

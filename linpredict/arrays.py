@@ -1,4 +1,4 @@
-"""What the arrays of a model may be, and the sentences that say so."""
+"""Validation of weights and examples."""
 
 from __future__ import annotations
 

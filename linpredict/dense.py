@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-SCRATCH = 2**25  # bytes of scores at once
+BYTES_OF_SCORES = 2**25  # at once
 
 
 class Dense:
@@ -36,12 +36,22 @@ class Dense:
         self.coef = np.array(coef, order="C")
         self.dtype = coef.dtype
         self._intercept = intercept
-        self.max_samples = max(1, SCRATCH // (8 * len(coef)))
+        self.max_samples = max(1, BYTES_OF_SCORES // (8 * len(coef)))
 
     @property
     def nbytes(self) -> int:
         """Bytes of the weights."""
         return self.coef.nbytes
+
+    @property
+    def precision(self) -> np.dtype[Any]:
+        """The dtype in which scores are computed."""
+        return self.dtype
+
+    @property
+    def in_doubt(self) -> None:
+        """No example is left in doubt."""
+        return None
 
     def reads(self, x: Array) -> bool:
         """Tell whether NumPy hands examples to BLAS without a copy of its own."""

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from linpredict.compiler import CompilerError, NoCompilerError, library, words
-from linpredict.warning import warn
+from .compiler import CompilerError, NoCompilerError, library, words
+from .warning import warn
 
 
 class Model(ctypes.Structure):
@@ -97,7 +97,7 @@ def load() -> Kernel:
 
 def is_right(kernel: Kernel) -> bool:
     """Compare the scores of whole and ragged tiles, panels, steps and blocks with NumPy's."""
-    from linpredict.packed import Packed
+    from .packed import Packed
 
     values = np.random.default_rng(0).integers(-9, 10, (47 + 19, 2 * 64 + 13))
     w, x = values[:47], values[47:]

@@ -1,4 +1,4 @@
-"""What the machine lets this process use."""
+"""Cores, quotas and threads that this process may use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from linpredict import limits
+from . import thread_limits
 
 
 def usable_cores() -> int:
@@ -32,7 +32,7 @@ def affinity() -> int:
 
 def quota() -> int:
     """Return how many cores the container's quota amounts to, at least one."""
-    cores = limits.ALL
+    cores = thread_limits.ALL
     for folder in control_groups("cpu"):
         try:  # version 2
             time, period = (folder / "cpu.max").read_text().split()
@@ -83,7 +83,7 @@ def threads_asked_for() -> int | None:
 
 
 # Read when OpenBLAS reads them. Dask sets them to 1 when it starts workers, here as well as there.
-ASKED_FOR = threads_asked_for() or limits.ALL
+ASKED_FOR = threads_asked_for() or thread_limits.ALL
 
 # Reading it takes 0.1 ms; the affinity, which each thread may change at any time, 1 µs.
 known_quota = cache(quota)
@@ -91,7 +91,7 @@ known_quota = cache(quota)
 
 def n_threads() -> int:
     """Return how many threads may compute at once: the usable cores, or fewer if asked for."""
-    return limits.limited(min(affinity(), known_quota(), ASKED_FOR))
+    return thread_limits.limited(min(affinity(), known_quota(), ASKED_FOR))
 
 
 if "threadpoolctl" in sys.modules:

@@ -35,19 +35,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linpredict.kernel import Kernel, Model
-from linpredict.machine import n_threads
+from .kernel import Kernel, Model
+from .machine import n_threads
 
 Array = NDArray[Any]
 
 CLASSES = 16  # of a panel: a line of the caches in float32, as in kernel.c
 LINE = 64  # bytes
 # Lines of a block. 256 KiB stay in the caches next to a core (512 KiB on Zen 3).
-BLOCK = 4096
+LINES_OF_BLOCK = 4096
 # Features of a block. At 64 classes, with half as many as 512, batches of 96 took 4 % longer.
-FEWEST, MOST = 64, 512
+LEAST_BLOCK, GREATEST_BLOCK = 64, 512
 MAX_RANGES = 32  # of features, for as many cores; 64 took up to 3 % longer at 512 examples
-SCRATCH = 2**23  # bytes of sums at once
+BYTES_OF_SUMS = 2**23  # at once
 FEW_PRODUCTS = 2**18  # of a call that one thread makes: a hand-over takes 5 to 10 µs
 U32, U64 = 2.0**-24, 2.0**-53  # unit roundoff
 LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of r∘w; kernel.c has those of the examples
@@ -88,10 +88,10 @@ class Packed:
         self.dtype = coef.dtype
         self.n_classes, self.n_features = coef.shape
         n_panels = -(-self.n_classes // CLASSES)
-        block = min(MOST, block or max(FEWEST, BLOCK // n_panels // 8 * 8))
+        block = min(GREATEST_BLOCK, block or max(LEAST_BLOCK, LINES_OF_BLOCK // n_panels // 8 * 8))
         n_blocks = -(-self.n_features // block)
         n_ranges = max(1, min(MAX_RANGES, n_blocks))
-        self.max_samples = max(1, SCRATCH // (n_ranges * (n_panels * CLASSES + 8) * 8))
+        self.max_samples = max(1, BYTES_OF_SUMS // (n_ranges * (n_panels * CLASSES + 8) * 8))
         self._most = max(2, self.n_classes // 8)
         self.n_screened = self.n_doubtful = self._skip = 0
         self._norms_of_coef: Array | None = None  # when it is first needed
@@ -149,6 +149,16 @@ class Packed:
         n_blocks, n_panels, block, _ = self._lines.shape
         w = self._lines.transpose(1, 3, 0, 2).reshape(n_panels * CLASSES, n_blocks * block)
         return np.ascontiguousarray(w[: self.n_classes, : self.n_features])
+
+    @property
+    def precision(self) -> np.dtype[Any]:
+        """The dtype in which (nearly) all scores are computed."""
+        return np.dtype(np.float32) if self.in_range else self.dtype
+
+    @property
+    def in_doubt(self) -> float | None:
+        """The share of examples that float32 was to label as float64 does, and left in doubt."""
+        return self.n_doubtful / self.n_screened if self.n_screened else None
 
     def reads(self, x: Array) -> bool:
         """Tell whether examples can be read where they are."""

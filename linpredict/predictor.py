@@ -1,11 +1,11 @@
-"""The formula, and a predictor that is built once from a model and then used for many batches.
+"""A predictor that is built once from a model and then used for many batches.
 
-The formula leaves most of the machine unused when a model has many features. OpenBLAS shares a
-product among the cores by its rows and columns, never along the features, so a small batch keeps
-few of them busy. And before it multiplies, it copies both operands into a layout of its own, which
-costs as much as the product itself when each weight is used only a few times. `LinearPredictor`
-hands such models to a kernel of its own (``packed.py``), and others to BLAS in the better order of
-operands (``dense.py``).
+The formula (``formula.py``) leaves most of the machine unused when a model has many features.
+OpenBLAS shares a product among the cores by its rows and columns, never along the features, so a
+small batch keeps few of them busy. And before it multiplies, it copies both operands into a layout
+of its own, which costs as much as the product itself when each weight is used only a few times.
+`LinearPredictor` hands such models to a kernel of its own (``packed.py``), and others to BLAS in
+the better order of operands (``dense.py``).
 """
 
 from __future__ import annotations
@@ -15,51 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from linpredict.arrays import as_examples, as_intercept, as_weights
-from linpredict.dense import Dense
-from linpredict.kernel import kernel
-from linpredict.packed import COPIED, Packed
-from linpredict.trained import weights_of
+from .arrays import as_examples, as_intercept, as_weights
+from .dense import Dense
+from .formula import Labels
+from .kernel import kernel
+from .packed import COPIED, Packed
+from .trained import weights_of
 
 Array = NDArray[Any]
-Labels = NDArray[np.intp]
-
-
-def predict(w: ArrayLike, x: ArrayLike) -> Labels:
-    """Label each example with the class of the highest score, ``argmax_i w_i·x``.
-
-    Parameters
-    ----------
-    w : array_like of shape (n_classes, n_features)
-        Weights: float32, float64 or integers. One class at least.
-    x : array_like of shape (n_samples, n_features)
-        Examples: float32, float64 or integers. One example ``v`` is ``v.reshape(1, -1)``.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), dtype intp
-        Index of the highest score of each example: the first of equal scores, and the first NaN
-        where there is one (`numpy.argmax` ranks NaN above every number).
-
-    Raises
-    ------
-    TypeError
-        If an array is not of float32, float64 or an integer dtype.
-    ValueError
-        If an array is not two-dimensional, the numbers of features differ, or there is no class.
-
-    Notes
-    -----
-    Scores are computed in the dtype to which NumPy promotes `w`, `x` and float32, so that integers
-    do not wrap around. Where that is the dtype of both, nothing is copied. Scores that overflow,
-    and those where infinity or NaN is multiplied by zero, are what BLAS makes of them: it may find
-    infinity, NaN, or zero.
-    """
-    w = as_weights(w)
-    x = as_examples(x, w.shape)
-    dtype = np.result_type(w, x, np.float32)
-    labels: Labels = np.argmax(w.astype(dtype, copy=False) @ x.astype(dtype, copy=False).T, axis=0)
-    return labels
 
 
 class LinearPredictor:
@@ -112,8 +75,7 @@ class LinearPredictor:
     @property
     def precision(self) -> np.dtype[Any]:
         """The dtype in which (nearly) all scores are computed: float32 on the kernel."""
-        on_kernel = isinstance(self._model, Packed) and self._model.in_range
-        return np.dtype(np.float32) if on_kernel else self._dtype
+        return self._model.precision
 
     @property
     def in_doubt(self) -> float | None:
@@ -121,10 +83,7 @@ class LinearPredictor:
 
         None if there were none.
         """
-        model = self._model
-        if isinstance(model, Dense) or not model.n_screened:
-            return None
-        return model.n_doubtful / model.n_screened
+        return self._model.in_doubt
 
     @property
     def nbytes(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from linpredict.arrays import Array, as_real
+from .arrays import Array, as_real
 
 
 def weights_of(classifier: Any) -> tuple[Array, Array, Array]:

@@ -52,3 +52,8 @@ def test_table_of_errors_without_any(tmp_path: Path, content: str | None, senten
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert sentence in line
+
+
+def test_readme_has_the_table_of_the_data() -> None:
+    readme = (Path(gate_error_rates.__file__).parents[1] / "README.md").read_text()
+    assert table(gate_error_rates.DATA) in readme

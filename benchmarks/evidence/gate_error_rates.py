@@ -161,7 +161,7 @@ def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> 
     return {
         "failed": bool(failed),
         "verdicts": [case["verdict"] for case in cases],
-        "ratios": [case["ratio"] for case in cases],
+        "ratios": [round(case["ratio"], 4) for case in cases],
         "pairs": [len(case["pairs"]) for case in cases],
     }
 
@@ -304,7 +304,7 @@ def measure(options: argparse.Namespace) -> None:
             else:
                 found = gate_run(folder, [*gate, "--baseline=HEAD~1"])
             seconds = time.perf_counter() - start
-        run = {"scenario": scenario, "seconds": seconds, **found}
+        run = {"scenario": scenario, "seconds": round(seconds, 1), **found}
         with options.out.open("a") as file:
             file.write(json.dumps(run) + "\n")
         verdicts = Counter(found.get("verdicts", ()))

@@ -1,4 +1,4 @@
-"""In what the two sides of a comparison differ, one line for each thing."""
+"""Differences between the two sides of a comparison, a line for each."""
 
 from __future__ import annotations
 

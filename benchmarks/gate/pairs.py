@@ -33,7 +33,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -155,32 +155,21 @@ class Gate:
         BaselineError
             If the baseline's side does any of it.
         """
-        other = self.baseline
-        facts: list[dict[str, Any]] = []  # current, baseline
-        folders: Folders = own_folders(), [], None
+        other, made = self.baseline, count(1)
         current = [self._start(sys.executable) for _ in range(PROCESSES)]  # all at once:
         baseline = [self._start(other.python, other.variables) for _ in range(PROCESSES)]
-        for k, worker in enumerate(current):  # importing takes longest
-            say(f"making {k + 1} of {2 * PROCESSES}")
-            self._make(worker, name, folders)
-        facts.append(current[0].facts())
 
-        def another() -> Worker:
-            return self._make(self._start(sys.executable), name, folders)
+        def prepare(workers: list[Worker], folders: Folders) -> dict[str, Any]:  # importing is slow
+            for worker in workers:
+                say(f"making {next(made)} of {2 * PROCESSES}")
+                self._make(worker, name, folders)
+            self._replace_slow(workers, name, folders)
+            return workers[0].facts()
 
-        def another_baseline() -> Worker:
-            return self._make(self._start(other.python, other.variables), name, its_folders)
-
-        self._replace_slow(current, another)
+        new = prepare(current, (own_folders(), [], None))
         try:
-            its_folders = other.folders(name, facts[0]["sources"])
-            for k, worker in enumerate(baseline):
-                say(f"making {PROCESSES + k + 1} of {2 * PROCESSES}")
-                self._make(worker, name, its_folders)
-                if k == 0:
-                    facts.append(worker.facts())
-                    other.check_sources(name, facts[1]["sources"])
-            self._replace_slow(baseline, another_baseline)
+            old = prepare(baseline, other.folders(name, new["sources"]))
+            other.check_sources(name, old["sources"])
         except LackingError:
             self._end(current + baseline)
             return None
@@ -188,10 +177,7 @@ class Gate:
             raise
         except Exception as error:
             raise BaselineError(described(error)) from error
-        new, old = (
-            {"commit": commit, **of_side}
-            for commit, of_side in zip(other.commits(name), facts, strict=True)
-        )
+        new["commit"], old["commit"] = other.commits(name)
         sides = {"current": as_saved(new, old), "baseline": as_saved(old, new)}
         pairs = [Pair(*pair) for pair in zip(current, baseline, strict=True)]
         return Compared(pairs, sides, differences(old, new))
@@ -214,13 +200,13 @@ class Gate:
         self.data.check_unchanged([0], 1)
         return worker
 
-    def _replace_slow(self, workers: list[Worker], another: Callable[[], Worker]) -> None:
+    def _replace_slow(self, workers: list[Worker], name: str, folders: Folders) -> None:
         """Replace processes of a side that are slower than their equals, by bad luck."""
         for _ in range(SPARES):
-            seconds = self._seconds(workers)
-            if level(seconds):
+            if level(self._seconds(workers)):
                 return
-            workers.append(another())
+            another = self._start(workers[0].python, workers[0].variables)
+            workers.append(self._make(another, name, folders))
             seconds = self._seconds(workers)
             self._end([workers.pop(seconds.index(max(seconds)))])
 

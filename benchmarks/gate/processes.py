@@ -119,6 +119,7 @@ class Worker:
         arrays: Sequence[SharedArray],
         collects: bool = True,
     ) -> None:
+        self.python, self.variables = python, variables
         of_other = () if python == sys.executable else FOREIGN
         environment = {
             name: value

@@ -1,4 +1,4 @@
-"""What the gate found, in words and tables."""
+"""Sentences and a table on what the gate found."""
 
 from __future__ import annotations
 

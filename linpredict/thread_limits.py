@@ -1,4 +1,4 @@
-"""The limits that threadpoolctl sets, if the program uses it.
+"""Limits on threads, as threadpoolctl sets them where the program uses it.
 
 Importing it for this alone would take 3 ms and change the environment. So each call looks whether
 somebody has, and registers with it then. As that may be within a ``with threadpool_limits(1):``,
