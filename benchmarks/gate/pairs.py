@@ -65,7 +65,7 @@ TURN = 4  # pairs in a row that are measured with the same processes
 # Seconds of calls that are asked for at once where they are shorter: a question takes 0.3 ms.
 BLOCK = 5e-3
 MOST_CALLS = 500  # of a block
-WARM = 5e-3  # seconds of calls before those that are timed, and one call at least
+WARM = 5e-3  # seconds of calls before those that are timed
 AWAKE = 0.05  # seconds of a call that warms up while it is timed, and needs none before
 # For all cases together, and at least so much for each on average; what one leaves over is there
 # for those after it.
