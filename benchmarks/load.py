@@ -31,11 +31,12 @@ from benchmarks import cli  # first: it says what matplotlib may read
 from matplotlib import style as styling
 from matplotlib.figure import Figure
 
-from benchmarks.argument_types import duration, folder, rate, waits
+from benchmarks.argument_types import duration, rate, waits
 from benchmarks.plot_fonts import families, fitted
 from benchmarks.plot_style import (
     LINE_STYLES,
     STYLE,
+    add_output_options,
     budget_style,
     check_folder,
     make_room,
@@ -177,10 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--wait", type=waits, default=(0.0,), metavar="TIMES",
         help="that the server may wait to fill a batch, the best of which is sought: 0,1ms,5ms",
     )  # fmt: skip
-    parser.add_argument(
-        "--out", type=folder, default=Path("plots"), metavar="DIR", help="default: %(default)s"
-    )
-    parser.add_argument("--format", choices=("png", "svg"), default="png")
+    add_output_options(parser)
     options = parser.parse_args(arguments)
     if options.wait != (0.0,) and not (options.latency_budget or options.rate):
         parser.error("--wait needs --latency-budget or --rate to find the best by")

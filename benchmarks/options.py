@@ -15,6 +15,7 @@ from benchmarks.gate.pairs import PROCESSES
 from benchmarks.gate.worker import PACKAGE
 from benchmarks.label_check import AT_MOST
 from benchmarks.machine import available_memory
+from benchmarks.roofline import ITEMSIZE
 from benchmarks.workload import Workload
 
 # What other plugins call the option that runs cases again.
@@ -62,7 +63,7 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
     )
     group.addoption(
         "--dtype",
-        choices=("float32", "float64"),
+        choices=tuple(ITEMSIZE),
         default=default.dtype,
         help="of weights and examples (default: %(default)s)",
     )

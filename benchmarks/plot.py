@@ -27,13 +27,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
-from benchmarks.argument_types import duration, folder
+from benchmarks.argument_types import duration
 from benchmarks.conclusions import of_runs
 from benchmarks.plot_fonts import families, fitted
 from benchmarks.plot_limits import LimitLine, draw_knee, draw_limits, limits
 from benchmarks.plot_style import (
     LINE_STYLES,
     STYLE,
+    add_output_options,
     budget_style,
     check_folder,
     make_room,
@@ -367,10 +368,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN.json", help="saved by pytest benchmarks/"
     )
-    parser.add_argument(
-        "--out", type=folder, default=Path("plots"), metavar="DIR", help="default: %(default)s"
-    )
-    parser.add_argument("--format", choices=("png", "svg"), default="png")
+    add_output_options(parser)
     parser.add_argument(
         "--latency-budget",
         type=duration,

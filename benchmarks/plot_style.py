@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import math
 import os
@@ -16,6 +17,7 @@ from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
+from benchmarks.argument_types import folder as folder_type
 from benchmarks.atomic_write import check_writable, write
 from benchmarks.cli import heed_signals
 from benchmarks.units import quantity
@@ -102,6 +104,14 @@ def make_room(figure: Figure) -> None:
         max(figure.get_figwidth(), AXES_WIDTH + width),
         max(figure.get_figheight(), len(legends) * (height + 1)),
     )
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where figures go, and as what."""
+    parser.add_argument(
+        "--out", type=folder_type, default=Path("plots"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument("--format", choices=("png", "svg"), default="png")
 
 
 def check_folder(folder: Path, names: Iterable[str], extension: str) -> None:

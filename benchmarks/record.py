@@ -15,11 +15,11 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from benchmarks.roofline import NUMPYS_BEST, Roofline
+from benchmarks.roofline import ITEMSIZE, NUMPYS_BEST, Roofline
 
 Count = Annotated[int, msgspec.Meta(gt=0, lt=10**18)]
 Figure = Annotated[float, msgspec.Meta(gt=0, lt=1e18)]
-Dtype = Annotated[str, msgspec.Meta(pattern="^float(32|64)$")]
+Dtype = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(ITEMSIZE)})$")]
 
 FEWEST = {95: 20, 99: 100}  # rounds, for a percentile of them to mean something
 
