@@ -119,7 +119,7 @@ class InC:
         def iterate(n: int) -> float:
             return self._seconds(lambda _: self._multiply_add(n))
 
-        self._iterations, seconds = enough(iterate, self._iterations)
+        self._iterations, seconds = repeat_enough(iterate, self._iterations)
         return self._operations * self._iterations * self._cores / seconds
 
     def seconds_to_read(self, values: Array) -> float:
@@ -132,7 +132,7 @@ class InC:
                 lambda core: self._read(start + core * n_lines * LINE, n_lines, repeats)
             )
 
-        repeats, seconds = enough(read, self._repeats.get(n_lines, 1))
+        repeats, seconds = repeat_enough(read, self._repeats.get(n_lines, 1))
         self._repeats[n_lines] = repeats
         return seconds / repeats
 
@@ -184,7 +184,7 @@ def whole_lines(coef: Array, nbytes: int) -> Array:
     return memory[start : start + min(nbytes, memory.nbytes - start) // at_once * at_once]
 
 
-def enough(seconds: Callable[[int], float], n: int) -> tuple[int, float]:
+def repeat_enough(seconds: Callable[[int], float], n: int) -> tuple[int, float]:
     """Double `n` until so many repeats take long enough; return it, and their seconds."""
     while (taken := seconds(n)) < AT_ONCE:
         n *= 2

@@ -56,7 +56,7 @@ def in_words(predictors: Mapping[str, Latencies], rooflines: Sequence[Roofline] 
     best = list(dict.fromkeys((throughput, latency)))[: room - 1]
     return [
         *lines,
-        fastest(predictors),
+        name_fastest(predictors),
         *(of_predictor(name, predictors[name]) for name in best),
     ]
 
@@ -111,7 +111,7 @@ def what_more_costs(size: int, latencies: Latencies) -> str:
     return f"{what} costs {cost:.1f} times the latency and {gain}"
 
 
-def fastest(predictors: Mapping[str, Latencies]) -> str:
+def name_fastest(predictors: Mapping[str, Latencies]) -> str:
     """Say which predictor is the fastest at which batch sizes."""
     sizes = sorted({size for latencies in predictors.values() for size in latencies})
     ranges: list[tuple[str, int, int]] = []

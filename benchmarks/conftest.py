@@ -30,7 +30,7 @@ from benchmarks.workload import Data, Workload
 
 HERE = Path(__file__).parent
 REST = 0.15  # seconds at most for the threads of what ran before to fall asleep
-NAP = 0.02
+SLICE = 0.02
 CEILINGS = 0.1  # seconds to measure ceilings before the first case
 CEILINGS_PART = 0.05  # and after each case, of its own time
 
@@ -220,6 +220,6 @@ def rest() -> None:
     end = time.perf_counter() + REST
     while time.perf_counter() < end:
         used = time.process_time()
-        time.sleep(NAP)
-        if time.process_time() - used < NAP / 10:
+        time.sleep(SLICE)
+        if time.process_time() - used < SLICE / 10:
             return

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.label_check import Predict
-from benchmarks.peers import NOT_BESIDE_TORCH, UnavailableError, better, environment
+from benchmarks.peers import NOT_BESIDE_TORCH, UnavailableError, choose_fastest, environment
 from linpredict.machine import n_threads
 
 Array = NDArray[Any]
@@ -92,7 +92,7 @@ def mkl(coef: Array) -> Predict:
         )  # fmt: skip
         return scores.argmax(0)  # type: ignore[no-any-return]
 
-    return better(examples_first, weights_first, packed_weights_first)
+    return choose_fastest(examples_first, weights_first, packed_weights_first)
 
 
 @cache

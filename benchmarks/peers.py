@@ -118,7 +118,7 @@ def torch_on(device: str, coef: Array) -> Predict:
         with library.inference_mode():
             return (library.from_numpy(x).to(device) @ w.T).argmax(1).cpu().numpy()  # type: ignore[no-any-return]
 
-    return better(weights_first, examples_first)
+    return choose_fastest(weights_first, examples_first)
 
 
 @peer("onnxruntime")
@@ -189,10 +189,10 @@ def jax(coef: Array) -> Predict:
         compiled = library.jit(lambda w, x: scores(w, x).argmax(axis))
         return lambda x: np.asarray(compiled(w, library.device_put(x, device)))
 
-    return better(in_order(lambda w, x: w @ x.T, 0), in_order(lambda w, x: x @ w.T, 1))
+    return choose_fastest(in_order(lambda w, x: w @ x.T, 0), in_order(lambda w, x: x @ w.T, 1))
 
 
-def better(*ways: Predict) -> Predict:
+def choose_fastest(*ways: Predict) -> Predict:
     """Return a predictor that tries several for each batch size and goes on with the fastest.
 
     The trial, the better of 3 calls each after one to compile and warm up, is made in the first

@@ -138,7 +138,7 @@ def draw_latency(curves: list[Curve], limits: list[LimitLine], budget: float | N
     draw_against_batch_size(axes, curves, limits, budget, lambda batch_size, latency: latency)
     draw_knee(axes, limits, height=0.97)
     value_ticks(axes.yaxis, "s")
-    return finished(axes, curves)
+    return finish(axes, curves)
 
 
 def draw_throughput(curves: list[Curve], limits: list[LimitLine], budget: float | None) -> Figure:
@@ -149,7 +149,7 @@ def draw_throughput(curves: list[Curve], limits: list[LimitLine], budget: float 
     )
     draw_knee(axes, limits, height=0.03)
     value_ticks(axes.yaxis)
-    return finished(axes, curves)
+    return finish(axes, curves)
 
 
 def draw_against_batch_size(
@@ -205,7 +205,7 @@ def draw_tradeoff(curves: list[Curve], limits: list[LimitLine], budget: float | 
         axes.axvline(budget, **budget_style(budget))
     value_ticks(axes.xaxis, "s")
     value_ticks(axes.yaxis)
-    figure = finished(axes, curves)
+    figure = finish(axes, curves)
     write_batch_sizes(axes, curves)
     return figure
 
@@ -312,7 +312,7 @@ def history_names(runs: list[Run]) -> list[str]:
     return [fitted(names[run.path], 34) for run in runs]
 
 
-def finished(axes: Axes, curves: list[Curve]) -> Figure:
+def finish(axes: Axes, curves: list[Curve]) -> Figure:
     """Add the legend and return the figure."""
     predictors = {curve.line.predictor: curve.style for curve in reversed(curves)}
     runs = {curve.run: curve.style for curve in reversed(curves) if curve.run or len(curves) > 1}

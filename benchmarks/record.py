@@ -21,7 +21,7 @@ Count = Annotated[int, msgspec.Meta(gt=0, lt=10**18)]
 Figure = Annotated[float, msgspec.Meta(gt=0, lt=1e18)]
 Dtype = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(ITEMSIZE)})$")]
 
-FEWEST = {95: 20, 99: 100}  # rounds, for a percentile of them to mean something
+LEAST_ROUNDS = {95: 20, 99: 100}  # rounds, for a percentile of them to mean something
 
 
 class Verdict(StrEnum):
@@ -184,7 +184,7 @@ class CaseRecord(CaseId, kw_only=True):
 
 def percentile(latencies: Sequence[float], percent: int) -> float | None:
     """Return a percentile, or None where there are too few rounds for it to mean something."""
-    if len(latencies) < FEWEST[percent]:
+    if len(latencies) < LEAST_ROUNDS[percent]:
         return None
     return float(np.percentile(latencies, percent))
 

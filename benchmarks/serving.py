@@ -69,7 +69,7 @@ class Served(NamedTuple):
 
 
 @cache
-def drawn(n_requests: int, seed: int) -> tuple[Array, list[float]]:
+def draw_requests(n_requests: int, seed: int) -> tuple[Array, list[float]]:
     """Return the times of arrivals at a rate of 1, and as many numbers between 0 and 1."""
     rng = np.random.default_rng(seed)
     return rng.exponential(size=n_requests).cumsum(), rng.random(n_requests).tolist()
@@ -128,7 +128,7 @@ class Server:
         seed : int
             Of the arrivals and the times of the batches.
         """
-        unit, quantiles = drawn(n_requests, seed)
+        unit, quantiles = draw_requests(n_requests, seed)
         scaled: Array = unit / rate
         arrivals = scaled.tolist()
         starts, ends, taken = [], [], []

@@ -19,7 +19,7 @@ from linpredict.machine import usable_cores
 Array = NDArray[Any]
 
 SEED = 0
-BLOCK = 2**20  # values drawn from one random stream; what is drawn depends on it
+PER_STREAM = 2**20  # values drawn from one random stream; what is drawn depends on it
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,10 @@ class Data:
 def fill(values: Array, seed: tuple[int, ...]) -> Array:
     """Fill an array with standard normal values, drawn by all usable cores, and return it.
 
-    Each block of `BLOCK` values has a random stream of its own, so it does not matter which thread
+    Each `PER_STREAM` values have a random stream of their own, so it does not matter which thread
     draws it. 2 GiB of float64 took 3 to 5 s on 2 cores, half of it to get the memory.
     """
-    blocks = [values.reshape(-1)[i : i + BLOCK] for i in range(0, values.size, BLOCK)]
+    blocks = [values.reshape(-1)[i : i + PER_STREAM] for i in range(0, values.size, PER_STREAM)]
     streams = np.random.SeedSequence(seed).spawn(len(blocks))
 
     def fill(block: Array, stream: np.random.SeedSequence) -> None:

@@ -18,7 +18,7 @@ import pytest
 from benchmarks.label_check import WrongLabelsError, check
 from benchmarks.machine import available_memory
 from benchmarks.predictors import NEEDS, PROCESS, Needs, memory
-from benchmarks.workload import BLOCK, Workload, fill
+from benchmarks.workload import PER_STREAM, Workload, fill
 from linpredict import predict
 from tests import ENVIRONMENT, heed_interrupts, in_process, size_of_files
 
@@ -472,7 +472,7 @@ def test_rounding_is_not_an_error() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_data_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
-    shape = (3, BLOCK - 1)
+    shape = (3, PER_STREAM - 1)
     values = fill(np.empty(shape, dtype), (1, 2))
     monkeypatch.setattr("benchmarks.workload.usable_cores", lambda: 1)
     assert (values == fill(np.empty(shape, dtype), (1, 2))).all()

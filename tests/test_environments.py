@@ -220,7 +220,7 @@ def test_a_program_that_is_no_interpreter(tmp_path: Path, text: str, reason: str
 
 
 def test_an_interpreter_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environments, "PATIENCE", 0.2)
+    monkeypatch.setattr(environments, "STARTING", 0.2)
     path = script(tmp_path / "python", "sleep 100; true")  # which holds what it prints to open
     before = time.monotonic()
     with pytest.raises(UnusableEnvironmentError, match=r"took more than 0\.2 s"):

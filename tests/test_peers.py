@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchmarks import peer_onemkl, predictors
 from benchmarks.case import warm_up
 from benchmarks.label_check import WrongLabelsError, check_near_ties, near_ties
-from benchmarks.peers import UnavailableError, better, environment
+from benchmarks.peers import UnavailableError, choose_fastest, environment
 from benchmarks.workload import Data, Workload
 from linpredict import predict
 from tests import ENVIRONMENT
@@ -236,7 +236,7 @@ def test_the_fastest_way_is_chosen_for_each_batch_size() -> None:
 
         return predict
 
-    chosen = better(
+    chosen = choose_fastest(
         way("a", lambda n: 0.02 * (n != 1)),
         way("b", lambda n: 0.02 * (n != 2)),
         way("c", lambda n: 0.02 * (n != 3)),

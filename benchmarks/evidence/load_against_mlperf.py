@@ -60,7 +60,7 @@ def rotating(predict: Predict, x: NDArray[Any]) -> Callable[[int], object]:
     return call
 
 
-def measured(call: Callable[[int], object]) -> Server:
+def measure(call: Callable[[int], object]) -> Server:
     """Return a server by the rounds of each batch size, measured in turns."""
     rounds: dict[int, list[float]] = {size: [] for size in SIZES}
     for _ in range(ROUNDS):
@@ -70,7 +70,7 @@ def measured(call: Callable[[int], object]) -> Server:
     return Server(rounds)
 
 
-def sent(
+def send(
     call: Callable[[int], object],
     rate: float,
     largest: int,
@@ -148,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     workload = Workload(n_features=options.features)
     call = rotating(LinearPredictor(workload.weights()).predict, workload.examples())
-    rates = greatest_rates(measured(call), options.latency_budget, options.wait)
+    rates = greatest_rates(measure(call), options.latency_budget, options.wait)
     policy = smallest_enough(rates)
     most, (largest, wait) = rates[policy], policy
     if not most:
@@ -157,8 +157,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{most:,.0f} requests/s {policy}", flush=True)
     for part in PARTS:
         rate = part * most
-        simulated = measured(call).serve(rate, largest, REQUESTS, wait=wait)
-        p50, p99 = sent(call, rate, largest, options.latency_budget, options.seconds, wait)
+        simulated = measure(call).serve(rate, largest, REQUESTS, wait=wait)
+        p50, p99 = send(call, rate, largest, options.latency_budget, options.seconds, wait)
         print(
             f"{part:.0%}, {rate:,.0f} requests/s: p50 {1e3 * p50:.1f} ms, simulated "
             f"{1e3 * simulated.p(50):.1f} ms; p99 {1e3 * p99:.1f} ms, simulated "

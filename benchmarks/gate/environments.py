@@ -31,7 +31,7 @@ from urllib.request import url2pathname
 
 from linpredict.compiler import cache_folder
 
-PATIENCE = 60.0  # seconds for an interpreter to start and import NumPy
+STARTING = 60.0  # seconds for an interpreter to start and import NumPy
 OLDEST = (3, 9)
 PREFIX = "linpredict: "  # of a probe's answers: whatever runs at start-up may print as well
 WHOLE = "requirements.txt"  # written last
@@ -104,7 +104,7 @@ def check_interpreter(python: str) -> str:
     Raises
     ------
     UnusableEnvironmentError
-        If it is not CPython 3.9 or newer that runs, within `PATIENCE`, and imports NumPy.
+        If it is not CPython 3.9 or newer that runs, within `STARTING`, and imports NumPy.
     """
     path = os.path.abspath(shutil.which(python) or os.path.expanduser(python))
     if os.path.isdir(path):
@@ -114,10 +114,10 @@ def check_interpreter(python: str) -> str:
     if not os.access(path, os.X_OK):
         raise UnusableEnvironmentError(f"{path} cannot be run: it is not executable")
     try:
-        done = run([path, "-c", PROBE], PATIENCE)
+        done = run([path, "-c", PROBE], STARTING)
     except subprocess.TimeoutExpired:
         raise UnusableEnvironmentError(
-            f"{path} took more than {PATIENCE:g} s to start and import NumPy"
+            f"{path} took more than {STARTING:g} s to start and import NumPy"
         ) from None
     except OSError as error:
         raise UnusableEnvironmentError(f"{path} cannot be run: {error.strerror}") from error

@@ -12,7 +12,7 @@ from benchmarks.record import CaseId, CaseRecord, GateRecord, Verdict
 from benchmarks.saved_runs import short
 from benchmarks.tables import Table
 
-MOST = 0.8  # of the cases, whose resolution is told
+MOST_CASES = 0.8  # of the cases, whose resolution is told
 HOUR = 3600.0  # seconds
 # Verdicts in the order of the conclusion, which names the cases of the first.
 NAMED = (Verdict.FAILED, Verdict.SLOWER, Verdict.UNDECIDED, Verdict.NOT_COMPARED)
@@ -125,7 +125,7 @@ def resolution(cases: Sequence[CaseRecord]) -> list[str]:
     )
     if not percents:
         return []
-    most, all_of_them = percents[math.ceil(MOST * len(percents)) - 1], percents[-1]
+    most, all_of_them = percents[math.ceil(MOST_CASES * len(percents)) - 1], percents[-1]
     n = sum(percent <= most for percent in percents)
     seen = f"would have seen a slowdown of {most} % in "
     if n < len(percents):
