@@ -41,9 +41,7 @@ class FakeWorker:
     def __init__(self, gate: Gate, name: str, asked: list[Any], durations: Iterator[float]) -> None:
         self.gate, self.name, self.asked, self.durations = gate, name, asked, durations
 
-    def calls(
-        self, starts: list[int], batch_size: int, seconds: float, warm: float
-    ) -> dict[str, Any]:
+    def calls(self, starts: list[int], batch_size: int, seconds: float = 0) -> dict[str, Any]:
         self.asked.append((self.name, tuple(starts)))
         data, labels = self.gate.data, self.gate._arrays[2].array
         for start in starts:

@@ -17,7 +17,6 @@ import pytest
 from benchmarks.gate import processes
 from benchmarks.gate.baseline import own_folders
 from benchmarks.gate.processes import LackingError, SharedArray, Worker, WorkerError, end
-from benchmarks.gate.worker import Timed
 from benchmarks.label_check import AT_MOST
 from benchmarks.peers import UnavailableError
 from benchmarks.workload import Data, Workload
@@ -82,24 +81,6 @@ def test_labels_and_durations(start: Start, arrays: list[SharedArray], name: str
     assert 0 < sum(answer["seconds"]) < time.perf_counter() - before
     coef, x, labels = (shared.array for shared in arrays)
     assert (labels[:8] == (x[:8] @ coef.T).argmax(axis=1)).all()
-
-
-def test_calls_before_are_not_timed() -> None:
-    seen: list[int] = []
-
-    def predict(x: np.ndarray) -> np.ndarray:
-        seen.append(int(x[0, 0]))
-        time.sleep(0.002)
-        return np.zeros(len(x), int)
-
-    timed = Timed(predict, np.arange(8).reshape(8, 1), np.empty(8, int))
-    assert len(timed.calls([4], 4, warm=0.02)["seconds"]) == 1
-    assert seen == [0] * (len(seen) - 1) + [4]
-    assert len(seen) > 2
-    seen.clear()
-    timed.calls([0], 4, warm=1e-3)  # one, of the batch before
-    timed.calls([4], 4, warm=0)
-    assert seen == [4, 0, 4]
 
 
 def test_frozen_while_others_compute(start: Start) -> None:

@@ -9,8 +9,7 @@ may, then hits either side alike, which a fixed order does not ensure (with one 
 of 16 pairs of equal versions once came out 2 times faster).
 
 Each pair, A B or B A, gives the ratio of two durations; `benchmarks.gate.decision` judges these
-ratios. Calls that are not timed come first, where they take less than 0.05 s; where they are short,
-a duration is the median of several in a row.
+ratios. Where calls are short, a duration is the median of several in a row.
 
 Where a process's memory comes to lie is a matter of luck that lasts as long as the process. So all
 share the pages of weights and examples, what is slower than its equals is replaced, several pairs
@@ -62,11 +61,12 @@ PROCESSES = 3  # of each side, for a predictor
 SPARES, UNLUCKY = 2, 1.06
 ROUNDS = 5, 15  # of calls that tell, at the least and at the most
 TURN = 4  # pairs in a row that are measured with the same processes
-# Seconds of calls that are asked for at once where they are shorter: a question takes 0.3 ms.
-BLOCK = 5e-3
+# Seconds of calls that are asked for at once where they are short: a question takes 0.3 ms, and the
+# first call after it takes longer. By the spread of ratios in a given time, longer calls are better
+# asked for one by one.
+BLOCK, SHORT = 4e-3, 5e-4
 MOST_CALLS = 500  # of a block
-WARM = 5e-3  # seconds of calls before those that are timed
-AWAKE = 0.05  # seconds of a call that warms up while it is timed, and needs none before
+AWAKE = 0.05  # seconds of a call that warms up while it is timed
 # For all cases together, and at least so much for each on average; what one leaves over is there
 # for those after it.
 SECONDS, SECONDS_EACH = 115.0, 5.2
@@ -229,15 +229,10 @@ class Gate:
         return seconds
 
     def _label(
-        self,
-        worker: Worker,
-        starts: list[int],
-        batch_size: int,
-        seconds: float = 0,
-        warm: float = 0,
+        self, worker: Worker, starts: list[int], batch_size: int, seconds: float = 0
     ) -> list[float]:
         """Have a process label batches, check the labels, and return the durations."""
-        answer = worker.calls(starts, batch_size, seconds, warm)
+        answer = worker.calls(starts, batch_size, seconds)
         data, labels = self.data, self._arrays[2].array
         if "seconds" not in answer:  # no labels, or too many, or too few
             start = answer["start"]
@@ -269,8 +264,8 @@ class Gate:
         self._check_near_ties(workers[0], starts.step)
         seconds = self._label(workers[0], [starts[0], starts[-1]], starts.step)
         if min(seconds) < AWAKE:
-            for worker in workers:
-                seconds += self._label(worker, [starts[0], starts[-1]], starts.step, warm=WARM)
+            for worker in workers[1:]:
+                seconds += self._label(worker, [starts[0], starts[-1]], starts.step)
         self.data.check_unchanged([starts[0], starts[-1]], starts.step)
         return min(seconds)
 
@@ -311,7 +306,7 @@ class Gate:
         except Exception as error:
             raise BaselineError(described(error)) from error
         call = (call + self._warm_up(current, starts)) / 2
-        n_calls = max(1, min(MOST_CALLS, int(BLOCK / call)))
+        n_calls = min(MOST_CALLS, int(BLOCK / call)) if call < SHORT else 1
         pairs: list[tuple[float, float]] = []
         rounds: list[float] = []
         turns = len(compared.pairs), TURN
@@ -370,9 +365,7 @@ class Gate:
             for is_current in (current_first, not current_first):
                 worker = current if is_current else baseline
                 try:
-                    durations[is_current] = self._label(
-                        worker, block, starts.step, n_calls * call, WARM * (call < AWAKE)
-                    )
+                    durations[is_current] = self._label(worker, block, starts.step, n_calls * call)
                 except Exception as error:
                     if is_current:
                         raise

@@ -162,14 +162,9 @@ class Worker:
         """Return what its speed may depend on, and the files that it imported."""
         return self.ask({"facts": threadpoolctl.__file__}, PATIENCE)
 
-    def calls(
-        self, starts: Sequence[int], batch_size: int, seconds: float = 0, warm: float = 0
-    ) -> dict[str, Any]:
-        """Label batches of examples, after `warm` seconds of calls that are not timed.
-
-        About so many `seconds` are to be expected.
-        """
-        question = {"starts": list(starts), "batch_size": batch_size, "warm": warm}
+    def calls(self, starts: Sequence[int], batch_size: int, seconds: float = 0) -> dict[str, Any]:
+        """Label batches of examples; about so many seconds are to be expected."""
+        question = {"starts": list(starts), "batch_size": batch_size}
         return self.ask(question, PATIENCE + 100 * seconds)
 
     def ask(self, question: dict[str, Any], patience: float) -> dict[str, Any]:

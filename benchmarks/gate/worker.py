@@ -94,19 +94,11 @@ class Timed:
 
     def __init__(self, predict: Predict, x: Any, labels: Any) -> None:
         self.predict, self.x, self.labels = predict, x, labels
-        self.last = 0  # example at which the last batch began
 
-    def calls(self, starts: list[int], batch_size: int, warm: float) -> dict[str, Any]:
-        """Label batches, and return the seconds of each call; labels that are none, described.
-
-        Calls that are not timed come first, for `warm` seconds. What has just been thawed has cold
-        caches, and threads that sleep: a call of 0.3 ms on two cores took 0.8, as on one.
-        """
+    def calls(self, starts: list[int], batch_size: int) -> dict[str, Any]:
+        """Label batches, and return the seconds of each call; labels that are none, described."""
         seconds = []
         sleep(NAP)
-        before, end = min(self.last, len(self.x) - batch_size), perf_counter() + warm
-        while perf_counter() < end:
-            self.predict(self.x[before : before + batch_size])
         for start in starts:
             batch = self.x[start : start + batch_size]
             begin = perf_counter()
@@ -116,7 +108,6 @@ class Timed:
             if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
                 return {"start": start, "dtype": str(labels.dtype), "shape": labels.shape}
             self.labels[start : start + batch_size] = labels
-            self.last = start
         return {"seconds": seconds}
 
 
@@ -212,7 +203,7 @@ def serve(questions: Any, answers: Any) -> None:
             elif "facts" in question:
                 answer = facts(question["facts"])
             elif timed:
-                answer = timed.calls(**question)
+                answer = timed.calls(question["starts"], question["batch_size"])
         except (Exception, SystemExit) as error:
             frames = traceback.extract_tb(error.__traceback__)
             own = [frame for frame in frames if frame.filename != __file__]
