@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+N = TypeVar("N", int, float)
 
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, None: 1.0}
 
@@ -20,14 +24,17 @@ def positive(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
 
 
+def ascending(text: str, parse: Callable[[str], N], what: str) -> tuple[N, ...]:
+    """Parse values between commas; each counts once."""
+    try:
+        return tuple(sorted({parse(part) for part in text.split(",")}))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {what}") from None
+
+
 def batch_sizes(text: str) -> tuple[int, ...]:
     """Parse positive integers between commas; each counts once, in ascending order."""
-    try:
-        return tuple(sorted({positive(size) for size in text.split(",")}))
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of positive integers like 1,8,64"
-        ) from None
+    return ascending(text, positive, "positive integers like 1,8,64")
 
 
 def percentage(text: str) -> float:
@@ -65,12 +72,7 @@ def duration(text: str) -> float:
 
 def waits(text: str) -> tuple[float, ...]:
     """Parse durations between commas, also 0; each counts once, in ascending order."""
-    try:
-        return tuple(sorted({seconds(wait) for wait in text.split(",")}))
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of durations like 0,1ms,5ms"
-        ) from None
+    return ascending(text, seconds, "durations like 0,1ms,5ms")
 
 
 def rate(text: str) -> float:

@@ -198,7 +198,8 @@ def case(
         record.gate = case.gate
         if ceilings and not isinstance(made, Compared):
             record.precision = ceilings.roofline.precision
-            record.in_doubt = stated_by(made, "in_doubt")
+            in_doubt = stated_by(made, "in_doubt")
+            record.in_doubt = None if in_doubt is None else float(in_doubt)  # NumPy's, for one
             rest()
             ceilings.measure(CEILINGS_PART * sum(stats["data"]))
         run.add(record, benchmark.extra_info)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from benchmarks.record import CaseRecord, Figure, percentile
+from benchmarks.record import CaseRecord, Figure, GateRecord, percentile
 from benchmarks.roofline import Roofline
 
 T = TypeVar("T")
@@ -133,6 +133,12 @@ class Run:
     def order(self) -> tuple[datetime, datetime]:
         """By commit; those of one commit as they were measured."""
         return self.time, self.measured or self.time
+
+    @property
+    def judged(self) -> list[tuple[CaseRecord, GateRecord]]:
+        """The cases that the gate judged, and what it found."""
+        records = [point.record for line in self.lines for point in line.cases]
+        return [(record, record.gate) for record in records if record and record.gate]
 
     @property
     def hardware(self) -> str:

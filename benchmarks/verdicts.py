@@ -28,12 +28,7 @@ from benchmarks.tables import aligned
 
 def judged_again(run: Run, max_slowdown: float | None) -> list[CaseRecord]:
     """Judge all pairs of a saved run at once; without `max_slowdown`, by the run's own."""
-    saved = [
-        (point.record, point.record.gate)
-        for line in run.lines
-        for point in line.cases
-        if point.record and point.record.gate
-    ]
+    saved = run.judged
 
     def judged(case: CaseRecord, gate: GateRecord, false_alarm: float) -> CaseRecord:
         slowdown = max_slowdown or gate.max_slowdown

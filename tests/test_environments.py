@@ -375,7 +375,7 @@ def test_settings_that_would_lead_pip_astray(
     assert not astray.exists()
 
 
-@pytest.mark.parametrize("text", ["", " ", "-r file", "--index-url x", "-e ."])
+@pytest.mark.parametrize("text", ["", " ", "-r file", "--no-deps x", "-e ."])
 def test_what_is_no_requirement(text: str) -> None:
     with pytest.raises(UnusableEnvironmentError, match="is not a requirement: give numpy==2"):
         with_requirements(["stub", text], sys.executable, unexpected)

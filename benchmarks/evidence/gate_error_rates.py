@@ -32,6 +32,7 @@ from benchmarks import cli
 from benchmarks.argument_types import percentage, positive
 from benchmarks.gate.checkout import undirected
 from benchmarks.gate.environments import with_requirements
+from benchmarks.saved_runs import read_run
 
 ROOT = Path(__file__).parents[2]
 DATA = Path(__file__).with_name("data") / "gate_error_rates.jsonl"
@@ -157,12 +158,12 @@ def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> 
     """Run the gate and return what it found."""
     path = folder / "run.json"
     failed = pytest(folder, *options, f"--benchmark-json={path}", python=python)
-    cases = [case["extra_info"]["gate"] for case in json.loads(path.read_text())["benchmarks"]]
+    gates = [gate for _, gate in read_run(path).judged]
     return {
         "failed": bool(failed),
-        "verdicts": [case["verdict"] for case in cases],
-        "ratios": [round(case["ratio"], 4) for case in cases],
-        "pairs": [len(case["pairs"]) for case in cases],
+        "verdicts": [gate.verdict.value for gate in gates],
+        "ratios": [round(gate.ratio, 4) for gate in gates],
+        "pairs": [len(gate.pairs) for gate in gates],
     }
 
 

@@ -156,10 +156,10 @@ class Gate:
             If the baseline's side does any of it.
         """
         other, made = self.baseline, count(1)
-        current = [self._start(sys.executable) for _ in range(PROCESSES)]  # all at once:
+        current = [self._start(sys.executable) for _ in range(PROCESSES)]  # all import at once
         baseline = [self._start(other.python, other.variables) for _ in range(PROCESSES)]
 
-        def prepare(workers: list[Worker], folders: Folders) -> dict[str, Any]:  # importing is slow
+        def prepare(workers: list[Worker], folders: Folders) -> dict[str, Any]:
             for worker in workers:
                 say(f"making {next(made)} of {2 * PROCESSES}")
                 self._make(worker, name, folders)
