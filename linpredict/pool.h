@@ -39,6 +39,8 @@ struct Job {
 typedef struct {
     int64_t n_posted; /* jobs that it may join */
     pthread_cond_t posted;
+    long thread;   /* by the system's number; 0 before it runs */
+    unsigned core; /* where it began to wait */
 } __attribute__((aligned(64))) Helper;
 
 static pthread_mutex_t pool = PTHREAD_MUTEX_INITIALIZER; /* guards what follows, and the jobs */
@@ -81,6 +83,26 @@ my_cores(void)
     return cores;
 }
 
+static unsigned
+my_core(void)
+{
+    unsigned core = MOST_CORES;
+    syscall(SYS_getcpu, &core, NULL, NULL);
+    return core;
+}
+
+/* Have a helper that waits on the caller's core go to another. */
+static void
+send_away(const Helper *helper, const Cores *cores, unsigned core)
+{
+    enum { BITS = 8 * sizeof(long) };
+    if (!helper->thread || helper->core != core || core >= MOST_CORES)
+        return;
+    Cores others = *cores;
+    others.bits[core / BITS] &= ~(1UL << core % BITS);
+    syscall(SYS_sched_setaffinity, helper->thread, sizeof others, &others);
+}
+
 /* Run on these cores only; with none, or those that were taken away since, stay. */
 static void
 move_to(const Cores *cores)
@@ -96,11 +118,13 @@ help(void *helper)
     Helper *me = helper;
     const int64_t number = me - helpers;
     pthread_mutex_lock(&pool);
+    me->thread = syscall(SYS_gettid);
     for (;;) {
         Job *job = jobs;
         while (job && !(job->is_open && number < job->n_threads))
             job = job->next;
         if (!job) {
+            me->core = my_core();
             wait_while(&me->n_posted, me->n_posted, &me->posted);
             continue;
         }
@@ -129,7 +153,7 @@ start_helpers(int64_t number)
     pthread_sigmask(SIG_BLOCK, &signals, &before);
     for (; n_helpers < number; n_helpers++) {
         Helper *helper = &helpers[n_helpers + 1];
-        *helper = (Helper){0, PTHREAD_COND_INITIALIZER};
+        *helper = (Helper){.posted = PTHREAD_COND_INITIALIZER};
         pthread_t thread;
         if (pthread_create(&thread, NULL, help, helper))
             break;
@@ -148,6 +172,7 @@ share(Job *job, int64_t n_threads)
         return;
     }
     job->cores = my_cores();
+    const unsigned core = my_core();
     pthread_mutex_lock(&pool);
     if (n_helpers < job->n_threads - 1)
         start_helpers(job->n_threads - 1);
@@ -157,6 +182,7 @@ share(Job *job, int64_t n_threads)
     jobs = job;
     for (int64_t number = 1; number < job->n_threads && number <= n_helpers; number++) {
         change(&helpers[number].n_posted, 1);
+        send_away(&helpers[number], &job->cores, core);
         pthread_cond_signal(&helpers[number].posted);
     }
     pthread_mutex_unlock(&pool);

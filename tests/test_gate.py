@@ -78,7 +78,7 @@ def measured(
 
 
 def test_order_of_calls() -> None:
-    result, asked = measured(fake_gate(), itertools.repeat(1e-3), itertools.repeat(1e-3), n_pairs=3)
+    result, asked = measured(fake_gate(), itertools.repeat(2e-3), itertools.repeat(2e-3), n_pairs=3)
     n = len(result.pairs)
     assert n >= FEWEST
     asked = asked[-2 * n :]  # without those that warm up
@@ -96,6 +96,9 @@ def test_short_calls_are_asked_for_together() -> None:
     result, asked = measured(fake_gate(), durations, itertools.repeat(1e-5))
     assert {len(starts) for _, starts in asked[-10:]} == {400}  # 4 ms
     assert all(pair == (1e-5, 1e-5) for pair in result.pairs)  # medians
+    for seconds, n_calls in ((1.3e-3, 3), (1.4e-3, 1)):  # three leave out the first, two do not
+        _, asked = measured(fake_gate(), itertools.repeat(seconds), itertools.repeat(seconds))
+        assert len(asked[-1][1]) == n_calls
 
 
 def test_measures_until_it_is_decided() -> None:

@@ -2,9 +2,11 @@
 
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,15 @@ from tests import ENVIRONMENT
 ROOT = Path(__file__).parents[1]
 N = 4
 
-# Each thread of the job waits for the others, and notes where it may run.
+# Each thread of the job notes where it runs and may run, and waits for the others.
 PROBE = """
 #include "pool.h"
-typedef struct { Job job; int64_t n_came, *threads, *n_cores; } Probe;
+typedef struct { Job job; int64_t n_came, *threads, *n_cores, *core; } Probe;
 static void
 work(Job *job, int64_t number)
 {
     Probe *p = (Probe *)job;
+    p->core[number] = my_core();
     const Cores cores = my_cores();
     p->threads[number] = syscall(SYS_gettid);
     for (unsigned i = 0; i < sizeof cores.bits / sizeof *cores.bits; i++)
@@ -36,31 +39,34 @@ work(Job *job, int64_t number)
         sched_yield();
 }
 void
-probe(int64_t n_threads, int64_t *threads, int64_t *n_cores)
+probe(int64_t n_threads, int64_t *threads, int64_t *n_cores, int64_t *core)
 {
-    Probe p = {{.work = work}, 0, threads, n_cores};
+    Probe p = {{.work = work}, 0, threads, n_cores, core};
     share(&p.job, n_threads);
 }
 """
 
-Found = tuple[list[int], list[int]]
+Found = tuple[list[int], list[int], list[int]]
 
 
 @pytest.fixture(scope="module")
-def probe(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Found]:
-    """Return a function that has a job done by four threads, and tells which and on what cores."""
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Found]:
+    """Return a function that has a job done by threads, and tells which and on what cores."""
     source = tmp_path_factory.mktemp("probe") / "probe.c"
     source.write_text(PROBE)
+    shutil.copy(
+        ROOT / "linpredict" / "pool.h", source.parent
+    )  # looked at for changes
     try:
-        compiled = library(source, f"-I{ROOT}/linpredict").probe
+        compiled = library(source).probe
     except NoCompilerError as error:
         pytest.skip(str(error))
-    compiled.argtypes = [ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p]
+    compiled.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 3]
 
-    def found() -> Found:
-        threads, n_cores = np.zeros((2, N), "int64")
-        compiled(N, threads.ctypes.data, n_cores.ctypes.data)
-        return threads.tolist(), n_cores.tolist()
+    def found(n_threads: int = N) -> Found:
+        threads, n_cores, core = np.zeros((3, n_threads), "int64")
+        compiled(n_threads, *(a.ctypes.data for a in (threads, n_cores, core)))
+        return threads.tolist(), n_cores.tolist(), core.tolist()
 
     return found
 
@@ -84,22 +90,37 @@ def pinned(call: Callable[[], Any]) -> Any:
     return in_thread(on_one_core)
 
 
-def test_a_thread_keeps_its_number(probe: Callable[[], Found]) -> None:
-    threads, _ = probe()
+def test_a_thread_keeps_its_number(probe: Callable[..., Found]) -> None:
+    threads, *_ = probe()
     assert len(set(threads)) == N
     assert threads[0] == threading.get_native_id()
     assert all(probe()[0] == threads for _ in range(20))
     assert in_thread(probe)[0][1:] == threads[1:]
 
 
-def test_helpers_run_where_the_caller_may(probe: Callable[[], Found]) -> None:
+def test_helpers_run_where_the_caller_may(probe: Callable[..., Found]) -> None:
     everywhere = [affinity()] * N
     for _ in range(2):
         assert pinned(probe)[1] == [1] * N
         assert probe()[1] == everywhere
 
 
-def test_helpers_leave_signals_to_others(probe: Callable[[], Found]) -> None:
+@pytest.mark.skipif(affinity() == 1, reason="there is one core")
+def test_a_helper_that_waits_on_the_callers_core_wakes_on_another(
+    probe: Callable[..., Found],
+) -> None:
+    def cores() -> list[int]:
+        everywhere = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(everywhere)})
+        probe(2)
+        time.sleep(0.01)  # the helper falls asleep
+        os.sched_setaffinity(0, everywhere)
+        return probe(2)[2]
+
+    assert sum(len(set(in_thread(cores))) == 2 for _ in range(20)) > 15
+
+
+def test_helpers_leave_signals_to_others(probe: Callable[..., Found]) -> None:
     for thread in probe()[0][1:]:
         status = Path(f"/proc/self/task/{thread}/status").read_text()
         blocked = int(status.split("SigBlk:")[1].split()[0], 16)

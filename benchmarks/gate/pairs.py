@@ -62,10 +62,11 @@ SPARES, UNLUCKY = 2, 1.06
 ROUNDS = 5, 15  # of calls that tell, at the least and at the most
 TURN = 4  # pairs in a row that are measured with the same processes
 # Seconds of calls that are asked for at once where they are short: a question takes 0.3 ms, and the
-# first call after it takes longer. By the spread of ratios in a given time, longer calls are better
-# asked for one by one.
-BLOCK, SHORT = 4e-3, 5e-4
-MOST_CALLS = 500  # of a block
+# first call after it up to three times as long as the next: caches are cold and threads sleep.
+# The median of three calls or more leaves it out. Where it is 5 % longer, as of a call of 2 ms,
+# more calls would cost more time than they save.
+BLOCK = 4e-3
+FEWEST_CALLS, MOST_CALLS = 3, 500  # of a block
 AWAKE = 0.05  # seconds of a call that warms up while it is timed
 # For all cases together, and at least so much for each on average; what one leaves over is there
 # for those after it.
@@ -306,7 +307,8 @@ class Gate:
         except Exception as error:
             raise BaselineError(described(error)) from error
         call = (call + self._warm_up(current, starts)) / 2
-        n_calls = min(MOST_CALLS, int(BLOCK / call)) if call < SHORT else 1
+        n_calls = min(MOST_CALLS, int(BLOCK / call))
+        n_calls = n_calls if n_calls >= FEWEST_CALLS else 1
         pairs: list[tuple[float, float]] = []
         rounds: list[float] = []
         turns = len(compared.pairs), TURN
