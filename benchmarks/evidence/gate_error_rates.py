@@ -203,14 +203,18 @@ def interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     return highest(k - 1, 1 - tail) if k else 0.0, highest(k, tail) if k < n else 1.0
 
 
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the runs in a file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 def table(path: Path) -> str:
     """Return what the runs in a file tell as a table in Markdown."""
     heads = ["size", "judged by", "other core", "slowdown", "runs", "runs failed", "95 % interval"]
     heads += ["cases slower", "undecided", "seconds a run"]
     rows = [heads, [":--"] * 3 + ["--:"] * 7]
     scenarios: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for line in path.read_text().splitlines():
-        run = json.loads(line)
+    for run in read(path):
         scenarios.setdefault(tuple(run["scenario"]), []).append(run)
 
     def order(scenario: tuple[str, ...]) -> tuple[object, ...]:
@@ -287,6 +291,9 @@ def measure(options: argparse.Namespace) -> None:
     scenario = [options.size, method, other_core, "layout" if options.layout else change]
     core = min(os.sched_getaffinity(0)) if options.busy else None
     gate = [*size, f"--max-slowdown={max_slowdown}"]
+    n_before = (
+        sum(r["scenario"] == scenario for r in read(options.out)) if options.out.exists() else 0
+    )
     for i in range(options.runs):
         with tempfile.TemporaryDirectory() as name, busy(core):
             folder = Path(name)
@@ -296,7 +303,7 @@ def measure(options: argparse.Namespace) -> None:
                 python = with_requirements([second if options.slowdown else first])
                 compared = ["--predictor=stub_of_a_dependency:serve", f"--baseline-with={first}"]
             else:
-                make_repository(folder, options.slowdown, options.layout * (i + 1))
+                make_repository(folder, options.slowdown, options.layout * (n_before + i + 1))
             start = time.perf_counter()
             if options.compare_fail:
                 found = compare_fail_run(folder, size)
