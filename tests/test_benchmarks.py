@@ -15,6 +15,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from benchmarks.evidence.gate_error_rates import copy_work_tree
 from benchmarks.label_check import WrongLabelsError, check
 from benchmarks.machine import available_memory
 from benchmarks.predictors import NEEDS, PROCESS, Needs, memory
@@ -413,8 +414,8 @@ def test_environment(tmp_path: Path, name: str) -> None:
 
 
 def test_read_only_checkout(tmp_path: Path) -> None:
-    clone, out = tmp_path / "clone", tmp_path / "out"
-    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    tree, out = tmp_path / "tree", tmp_path / "out"
+    copy_work_tree(tree)
     out.mkdir()
     commands = [
         [sys.executable, "-m", "pytest", "benchmarks", *SMALL, f"--benchmark-json={out}/run.json"],
@@ -425,7 +426,7 @@ def test_read_only_checkout(tmp_path: Path) -> None:
     mount = 'mount --bind "$PWD" "$PWD" && mount -o remount,bind,ro "$PWD" && cd "$PWD"'
     done = subprocess.run(
         ["unshare", "--mount", "--map-root-user", "bash", "-c", f"{mount} || exit 77; {script}"],
-        cwd=clone, env=ENVIRONMENT, capture_output=True, text=True,
+        cwd=tree, env=ENVIRONMENT, capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode == 77 or done.stderr.startswith("unshare:"):
         pytest.skip(f"nothing can be mounted here: {done.stderr}")
@@ -433,15 +434,15 @@ def test_read_only_checkout(tmp_path: Path) -> None:
     assert "rror:" not in done.stderr
     assert "4 passed" in done.stdout
     assert (out / "plots" / "latency.png").exists()
-    assert {file.name for file in clone.iterdir()}.isdisjoint({".benchmarks", "plots"})
+    assert {file.name for file in tree.iterdir()}.isdisjoint({".benchmarks", "plots"})
 
 
 def test_wheel(tmp_path: Path) -> None:
     """It has the predictor, which needs NumPy alone."""
-    clone, site = tmp_path / "clone", tmp_path / "site"
-    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    tree, site = tmp_path / "tree", tmp_path / "site"
+    copy_work_tree(tree)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--target", site, clone], check=True)
+    subprocess.run([*pip, "--target", site, tree], check=True)
     code = """if True:
         import sys
         for name in ("pytest", "matplotlib", "psutil", "threadpoolctl", "platformdirs"):

@@ -1,6 +1,7 @@
 """What can go wrong with a compiler and what it makes; a program goes on with BLAS."""
 
 import os
+import platform
 import stat
 import subprocess
 import sys
@@ -167,6 +168,16 @@ def test_off_and_without_a_compiler(tmp_path: Path) -> None:
     if "ziglang" not in done.stdout:
         assert done.stdout.startswith("none: no C compiler: ")
         assert done.stderr == ""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="these are levels of x86-64")
+@pytest.mark.parametrize(("level", "bits"), [("x86-64", 128), ("x86-64-v3", 256)])
+def test_other_cpus(tmp_path: Path, level: str, bits: int) -> None:
+    if bits == 256 and " avx2 " not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this CPU has no AVX2")
+    done = run(tmp_path, LINPREDICT_CFLAGS=f"-march={level}")
+    assert is_kernel(done)
+    assert f"{bits}-bit vectors" in done.stdout
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -14,8 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from linpredict import thread_limits
 from linpredict.compiler import NoCompilerError, library
-from linpredict.machine import ASKED_FOR, affinity, n_threads, threads_asked_for, usable_cores
+from linpredict.machine import (
+    ASKED_FOR,
+    affinity,
+    n_threads,
+    quota,
+    threads_asked_for,
+    usable_cores,
+)
 from tests import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
@@ -125,6 +133,46 @@ def test_helpers_leave_signals_to_others(probe: Callable[..., Found]) -> None:
         is_blocked = [blocked >> (signal - 1) & 1 for signal in (1, 2, 10, 12, 15, 17, 34, 64)]
         assert is_blocked == [1] * 8
         assert not blocked >> (11 - 1) & 1  # a fault of its own, which faulthandler tells
+
+
+@pytest.mark.parametrize(
+    ("lines", "files", "cores"),
+    [
+        ("0::/", {"cpu.max": "max 100000"}, None),
+        ("0::/", {"cpu.max": "150000 100000"}, 2),
+        ("0::/", {"cpu.max": "20000 100000"}, 1),
+        ("0::/a/b", {"cpu.max": "400000 100000", "a/b/cpu.max": "max 100000"}, 4),
+        ("0::/a/b", {"a/cpu.max": "300000 100000", "a/b/cpu.max": "200000 100000"}, 2),
+        ("0::/not/visible", {"cpu.max": "300000 100000"}, 3),
+        ("0::/", {}, None),
+        (
+            "5:memory:/m\n4:cpu,cpuacct:/c",
+            {"cpu/c/cpu.cfs_quota_us": "250000", "cpu/c/cpu.cfs_period_us": "100000"},
+            3,
+        ),
+        (
+            "4:cpu:/",
+            {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"},
+            None,
+        ),
+    ],
+)
+def test_quota(
+    lines: str,
+    files: dict[str, str],
+    cores: int | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    groups = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in {"proc/self/cgroup": lines, **groups}.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
+    in_folder = lambda *parts: Path(tmp_path, *(part.lstrip("/") for part in parts))  # noqa: E731
+    monkeypatch.setattr("linpredict.machine.Path", in_folder)
+    monkeypatch.setattr(thread_limits, "ALL", 64)
+    assert quota() == (cores or 64)
 
 
 def test_a_pinned_thread_limits_its_own_calls_only() -> None:

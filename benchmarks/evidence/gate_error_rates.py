@@ -96,18 +96,23 @@ def make_package(folder: Path, version: int, slowdown: float) -> str:
     return str(folder)
 
 
+def copy_work_tree(folder: Path, *paths: str) -> None:
+    """Copy the files that would be committed, as they are now; of some paths, or all."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *paths],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).exists():  # or it was removed
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+
+
 @undirected()
 def make_repository(folder: Path, slowdown: float, n_unused: int = 0) -> None:
     """Commit the package as it stands, and then slower, or with functions that nothing calls."""
     git = ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *PACKAGE],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
+    copy_work_tree(folder, *PACKAGE)
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "--quiet", "--message", "as it stands"], check=True)
