@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.gate.pairs import Compared
 from benchmarks.label_check import Predict, check, check_near_ties
 from benchmarks.record import CaseId, GateRecord
-from benchmarks.timing import MAX_ROUNDS, timed
+from benchmarks.timing import MAX_ROUNDS, rest, timed
 from benchmarks.workload import Data
 
 Array = NDArray[Any]
@@ -68,6 +68,7 @@ def warm_up(predict: Predict, data: Data, starts: range) -> float:
     ChangedDataError
         If weights or examples are no longer what they were.
     """
+    rest()
     fastest, total = float("inf"), 0.0
     n_checked = min(len(starts), max(2, -(-CHECKED // starts.step)))  # one may be remembered
     checked = [starts[k] for k in np.linspace(0, len(starts) - 1, n_checked, dtype=int)]

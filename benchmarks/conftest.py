@@ -1,38 +1,29 @@
-"""Fixtures of ``test_predict.py``: data, predictors, limits, and the record of a case."""
+"""Fixtures of ``test_predict.py``: the data, and a case with its record."""
 
 from __future__ import annotations
 
 import gc
 import os
 import sys
-import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from benchmarks import predictors
 from benchmarks.case import Case
-from benchmarks.case import warm_up as warm_up_with
-from benchmarks.ceilings import Ceilings, precision_of, stated_by
+from benchmarks.ceilings import precision_of, stated_by
 from benchmarks.failures import failing
-from benchmarks.gate.pairs import Compared, Gate
-from benchmarks.label_check import Predict
-from benchmarks.options import JUDGED_ONCE, compared
+from benchmarks.gate.pairs import Compared
+from benchmarks.options import JUDGED_ONCE, compared, is_case
 from benchmarks.peers import UnavailableError
 from benchmarks.record import CaseRecord
 from benchmarks.session import SESSION, Session
+from benchmarks.timing import rest
 from benchmarks.tracing import beyond_this_thread_paused, resume
 from benchmarks.workload import Data, Workload
 
-HERE = Path(__file__).parent
-REST = 0.15  # seconds at most for the threads of what ran before to fall asleep
-SLICE = 0.02
-CEILINGS = 0.1  # seconds to measure ceilings before the first case
-CEILINGS_PART = 0.05  # and after each case, of its own time
+CEILINGS_PART = 0.05  # of a case's time, to measure the machine's ceilings after it
 
 
 @pytest.hookimpl(wrapper=True)
@@ -41,7 +32,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
     Making the predictors belongs to it: the threads that they start would keep a tracer.
     """
-    if HERE not in item.path.parents or item.config.getoption("benchmark_disable", False):
+    if not is_case(item) or item.config.getoption("benchmark_disable", False):
         return (yield)
     collects = gc.isenabled()
     if item.config.getoption("benchmark_disable_gc", False):  # which is for the baseline, too
@@ -67,63 +58,12 @@ def run(pytestconfig: pytest.Config) -> Session:
 
 
 @pytest.fixture(scope="session")
-def gate(run: Session) -> Gate | None:
-    """Compare with a baseline, where one is asked for."""
-    return run.gate
-
-
-@pytest.fixture(scope="session")
-def data(pytestconfig: pytest.Config, gate: Gate | None) -> Data:
+def data(pytestconfig: pytest.Config, run: Session) -> Data:
     """Make the data, once; the line after the collection has said so."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("cases that run at the same time slow each other down: run without -n")
     workload = Workload.of(pytestconfig)
-    return gate.share(workload) if gate else Data.of(workload)
-
-
-@pytest.fixture(scope="session")
-def limit(data: Data, run: Session) -> Callable[[np.dtype[Any]], Ceilings]:
-    """Return what measures the least possible latency at a precision, next to each case."""
-
-    def limit(precision: np.dtype[Any]) -> Ceilings:
-        if precision.name not in run.ceilings:
-            run.ceilings[precision.name] = Ceilings(data.coef, precision)
-            rest()
-            run.ceilings[precision.name].measure(CEILINGS)
-        return run.ceilings[precision.name]
-
-    return limit
-
-
-@pytest.fixture(scope="session")
-def make(
-    data: Data, gate: Gate | None, pytestconfig: pytest.Config
-) -> Callable[[str, Callable[[str], None]], Predict | Compared]:
-    """Make each predictor once, or skip its cases where it cannot run.
-
-    One that is compared is made in processes of its own, if the baseline has it, too.
-    """
-    made: dict[str, Predict | Compared | UnavailableError] = {}
-
-    def make(name: str, say: Callable[[str], None]) -> Predict | Compared:
-        predictors.check_usable(name, data.coef)
-        if gate and name in compared(pytestconfig) and (found := gate.start(name, say)):
-            return found
-        predict = predictors.make(name, data.coef[:])  # a view: its shape is its own
-        data.check_unchanged()
-        return predict
-
-    def made_or_skip(name: str, say: Callable[[str], None]) -> Predict | Compared:
-        if name not in made:
-            try:
-                made[name] = make(name, say)
-            except UnavailableError as reason:
-                made[name] = reason
-        if isinstance(found := made[name], UnavailableError):
-            pytest.skip(str(found))
-        return found
-
-    return made_or_skip
+    return run.gate.share(workload) if run.gate else Data.of(workload)
 
 
 @pytest.fixture
@@ -168,26 +108,27 @@ def case(
     predictor: str,
     batch_size: int,
     data: Data,
-    make: Callable[[str, Callable[[str], None]], Predict | Compared],
     say: Callable[[str], None],
-    limit: Callable[[np.dtype[Any]], Ceilings],
     run: Session,
     may_fail: Callable[..., AbstractContextManager[None]],
     pytestconfig: pytest.Config,
 ) -> Generator[Case]:
-    """Make what is timed, and save what was found: figures, and the machine's limit beside them."""
+    """Make what is timed, and save what was found, and the machine's ceilings beside it."""
     case_id = Workload.of(pytestconfig).case(predictor, batch_size)
     benchmark.extra_info |= case_id.as_saved()
     if run.gate and run.has(case_id):
         pytest.exit(f"{case_id.name} is run again, {JUDGED_ONCE}", pytest.ExitCode.USAGE_ERROR)
     with may_fail(making=True):
-        made = make(predictor, say)
+        try:
+            made = run.make(predictor, data, predictor in compared(pytestconfig), say)
+        except UnavailableError as reason:
+            pytest.skip(str(reason))
     ceilings = None
     if isinstance(made, Compared):
         rest()
     else:
         try:
-            ceilings = limit(precision_of(made, data.x.dtype))
+            ceilings = run.ceilings_at(precision_of(made, data.x.dtype), data)
         except ValueError as error:
             pytest.fail(f"{predictor}: {error}", pytrace=False)
     case = Case(case_id, data, made)
@@ -203,24 +144,3 @@ def case(
             rest()
             ceilings.measure(CEILINGS_PART * sum(stats["data"]))
         run.add(record, benchmark.extra_info)
-
-
-@pytest.fixture
-def warm_up(case: Case) -> Callable[[Predict], float]:
-    """Return what warms up a predictor of this process, and returns the seconds of a call."""
-
-    def rest_and_warm_up(predict: Predict) -> float:
-        rest()
-        return warm_up_with(predict, case.data, case.starts)
-
-    return rest_and_warm_up
-
-
-def rest() -> None:
-    """Wait until the process uses no core: OpenBLAS's threads spin for 0.11 s after a call."""
-    end = time.perf_counter() + REST
-    while time.perf_counter() < end:
-        used = time.process_time()
-        time.sleep(SLICE)
-        if time.process_time() - used < SLICE / 10:
-            return

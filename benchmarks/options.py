@@ -6,6 +6,7 @@ import argparse
 import importlib
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from benchmarks.machine import available_memory
 from benchmarks.roofline import ITEMSIZE
 from benchmarks.workload import Workload
 
+HERE = Path(__file__).parent
 # What other plugins call the option that runs cases again.
 REPEATERS = {
     "reruns": "--reruns",  # pytest-rerunfailures
@@ -249,15 +251,19 @@ def check_resources(config: pytest.Config) -> None:
 
 def check_markers(items: list[pytest.Item]) -> None:
     """Refuse, with ``--baseline``, markers with which plugins run cases again."""
-    for item in items:
+    for item in filter(is_case, items):
         for name in ("flaky", "repeat"):
-            if "data" in getattr(item, "fixturenames", ()) and item.get_closest_marker(name):
+            if item.get_closest_marker(name):
                 raise pytest.UsageError(f"the marker {name} runs cases again, {JUDGED_ONCE}")
+
+
+def is_case(item: pytest.Item) -> bool:
+    """Tell whether a test is one of ``benchmarks/``, whose predictors are timed."""
+    return HERE in item.path.parents
 
 
 def measures(config: pytest.Config, items: list[pytest.Item]) -> bool:
     """Tell whether any of the items will need the workload's data."""
     return not config.option.collectonly and any(
-        "data" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("skip")
-        for item in items
+        is_case(item) and not item.get_closest_marker("skip") for item in items
     )

@@ -120,8 +120,8 @@ def told_apart(runs: list[Run], name: Callable[[Run], str]) -> dict[Path, str]:
         alike[name(run)].append(run)
     names: dict[Path, str] = {}
     for text, its in alike.items():
-        if len({run.machine[0] for run in its}) == len(its) > 1:
-            names |= {run.path: f"{text}, {run.machine[0]}" for run in its}
+        if len({run.machine.node for run in its}) == len(its) > 1:
+            names |= {run.path: f"{text}, {run.machine.node}" for run in its}
             continue
         parts = {run.path: run.path.with_suffix("").parts for run in its}
         n_parts = 1
@@ -246,7 +246,7 @@ def draw_history(runs: list[Run]) -> Figure | None:
     Lines join runs of one machine only, that is, of the same CPU and as many cores.
     """
     runs = sorted(runs, key=lambda run: run.order)
-    machines = list(dict.fromkeys(run.hardware for run in runs))
+    machines = list(dict.fromkeys(run.machine.hardware for run in runs))
     histories: dict[tuple[str, str], list[tuple[int, Line]]] = defaultdict(list)
     for position, run in enumerate(runs):
         for line in run.lines:
@@ -268,7 +268,7 @@ def draw_history(runs: list[Run]) -> Figure | None:
                     (position, case.throughput)
                     for position, line in lines
                     for case in line.cases
-                    if case.batch_size == batch_size and runs[position].hardware == machine
+                    if case.batch_size == batch_size and runs[position].machine.hardware == machine
                 ]
                 if points:
                     axes.plot(*zip(*points, strict=True), **style | of_machine)
@@ -301,7 +301,9 @@ def history_names(runs: list[Run]) -> list[str]:
                 run.commit,
                 *(
                     part
-                    for part, previous in zip(run.machine[3:], before.machine[3:], strict=True)
+                    for part, previous in zip(
+                        run.machine.software, before.machine.software, strict=True
+                    )
                     if part and part != previous
                 ),
             ]
@@ -390,7 +392,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{curve.label}: {within_budget(curve.line, options.latency_budget)}")
         shown = newest(runs)
         drawn, drawn_limits = curves(shown), limits(shown)
-        labels = [*run_names(runs).values(), *(run.hardware for run in runs)]
+        labels = [*run_names(runs).values(), *(run.machine.hardware for run in runs)]
         labels += [
             text for run in runs for line in run.lines for text in (line.predictor, line.workload)
         ]

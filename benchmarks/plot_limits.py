@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
@@ -28,13 +28,14 @@ def limits(runs: list[Run]) -> list[LimitLine]:
 
     Where there are more than can be told apart, machines of one CPU and as many cores count as one.
     """
-    lines = limits_by(runs, [run.machine[:3] for run in runs])
+    machines = [run.machine for run in runs]
+    lines = limits_by(runs, [(of.node, of.cpu, of.cores) for of in machines])
     if len(lines) > len(DASHES):
-        lines = limits_by(runs, [run.machine[1:3] for run in runs])
+        lines = limits_by(runs, [(of.cpu, of.cores) for of in machines])
     return lines
 
 
-def limits_by(runs: list[Run], machines: list[tuple[str, ...]]) -> list[LimitLine]:
+def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[LimitLine]:
     """Return the least possible latencies where each run's machine is named by some words."""
     several = len({line.workload for run in runs for line in run.lines}) > 1
     differs = [len(set(words)) > 1 for words in zip(*machines, strict=True)]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -102,6 +102,30 @@ class Line:
     baseline: str = ""  # the commit compared with, if it is that one's line
 
 
+class Machine(NamedTuple):
+    """What a run ran on, each part in words for a plot, and empty where its file does not say."""
+
+    node: str
+    cpu: str
+    cores: str
+    kernels: str  # of the BLAS
+    numpy: str
+    blas: str
+    python: str
+    kernel: str
+    variables: str
+
+    @property
+    def hardware(self) -> str:
+        """What results depend on that no commit changes."""
+        return ", ".join(filter(None, (self.cpu, self.cores)))
+
+    @property
+    def software(self) -> tuple[str, ...]:
+        """The rest, but for the name."""
+        return self[3:]
+
+
 @dataclass(frozen=True)
 class Run:
     """A saved run.
@@ -114,8 +138,8 @@ class Run:
         Short, with a ``+`` where there were changes.
     time : datetime
         Of the commit; where none is known, of the measurement.
-    machine : tuple of str
-        What it ran on, by `described`.
+    machine : Machine
+        What it ran on.
     lines : tuple of Line
         What was measured.
     measured : datetime, optional
@@ -125,7 +149,7 @@ class Run:
     path: Path
     commit: str
     time: datetime
-    machine: tuple[str, ...]
+    machine: Machine
     lines: tuple[Line, ...]
     measured: datetime | None = None
 
@@ -139,11 +163,6 @@ class Run:
         """The cases that the gate judged, and what it found."""
         records = [point.record for line in self.lines for point in line.cases]
         return [(record, record.gate) for record in records if record and record.gate]
-
-    @property
-    def hardware(self) -> str:
-        """What results depend on that no commit changes."""
-        return ", ".join(filter(None, self.machine[1:3]))
 
 
 def read_run(path: Path) -> Run:
@@ -234,8 +253,8 @@ def moment(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def described(machine: dict[str, Any]) -> tuple[str, ...]:
-    """Say what a run ran on, as far as its file does: the machine's name, its CPU, and the rest."""
+def described(machine: dict[str, Any]) -> Machine:
+    """Say what a run ran on, as far as its file does."""
 
     def part(name: str, key: str) -> str:
         section = machine.get(name)
@@ -248,16 +267,17 @@ def described(machine: dict[str, Any]) -> tuple[str, ...]:
     variables = environment.items() if isinstance(environment, dict) else ()
     node, cores = str(machine.get("node", "unknown machine")), machine.get("usable_cores")
     python = str(machine.get("python_implementation") or "Python").replace("CPython", "Python")
-    return (
-        node,
-        re.sub(r"\((R|TM)\)| CPU(?= @)| \d+-Core| Processor", "", part("cpu", "brand_raw")) or node,
-        known("{} core" if cores == 1 else "{} cores", cores),
-        known("BLAS for {}", part("blas", "architecture")),
-        known("NumPy {}", machine.get("numpy_version")),
-        " ".join(filter(None, (part("blas", "name"), part("blas", "version")))),
-        known(f"{python} {{}}", machine.get("python_version")),
-        known("kernel {}", machine.get("kernel")),
-        " ".join(f"{name}={value}" for name, value in variables),
+    cpu = re.sub(r"\((R|TM)\)| CPU(?= @)| \d+-Core| Processor", "", part("cpu", "brand_raw"))
+    return Machine(
+        node=node,
+        cpu=cpu or node,
+        cores=known("{} core" if cores == 1 else "{} cores", cores),
+        kernels=known("BLAS for {}", part("blas", "architecture")),
+        numpy=known("NumPy {}", machine.get("numpy_version")),
+        blas=" ".join(filter(None, (part("blas", "name"), part("blas", "version")))),
+        python=known(f"{python} {{}}", machine.get("python_version")),
+        kernel=known("kernel {}", machine.get("kernel")),
+        variables=" ".join(f"{name}={value}" for name, value in variables),
     )
 
 

@@ -1,15 +1,24 @@
-"""State of one run of ``pytest benchmarks/``."""
+"""One run of ``pytest benchmarks/``: what its cases share, and what they found."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 
+from benchmarks import predictors
 from benchmarks.ceilings import Ceilings
-from benchmarks.gate.pairs import Gate
+from benchmarks.gate.pairs import Compared, Gate
+from benchmarks.label_check import Predict
+from benchmarks.peers import UnavailableError
 from benchmarks.record import CaseId, CaseRecord
+from benchmarks.timing import rest
+from benchmarks.workload import Data
+
+FIRST = 0.1  # seconds to measure ceilings before the first case
 
 
 @dataclass
@@ -23,7 +32,7 @@ class Session:
     gate : Gate, optional
         Compares with ``--baseline``.
     ceilings : dict of str to Ceilings
-        What measures the least possible latency, by the precision of predictors.
+        What measures the machine's ceilings, by the precision of predictors.
     cases : list of CaseRecord
         What was measured, in order.
     is_whole : bool
@@ -44,7 +53,45 @@ class Session:
     is_summed_up: bool = False
     broken: dict[str, str] = field(default_factory=dict)
     failed: list[tuple[str, int]] = field(default_factory=list)
+    _made: dict[str, Predict | Compared | UnavailableError] = field(default_factory=dict)
     _extra_infos: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def make(
+        self, name: str, data: Data, is_compared: bool, say: Callable[[str], None]
+    ) -> Predict | Compared:
+        """Return a predictor, made when first asked for; or its processes, where it is compared.
+
+        Raises
+        ------
+        UnavailableError
+            If it cannot run here, because its library is not installed, say.
+        """
+        if name not in self._made:
+            try:
+                self._made[name] = self._make(name, data, is_compared, say)
+            except UnavailableError as reason:
+                self._made[name] = reason
+        if isinstance(made := self._made[name], UnavailableError):
+            raise made
+        return made
+
+    def _make(
+        self, name: str, data: Data, is_compared: bool, say: Callable[[str], None]
+    ) -> Predict | Compared:
+        predictors.check_usable(name, data.coef)
+        if self.gate and is_compared and (found := self.gate.start(name, say)):
+            return found  # else the baseline lacks it
+        predict = predictors.make(name, data.coef[:])  # a view: its shape is its own
+        data.check_unchanged()
+        return predict
+
+    def ceilings_at(self, precision: np.dtype[Any], data: Data) -> Ceilings:
+        """Return what measures the machine's ceilings at a precision, and has done so once."""
+        if precision.name not in self.ceilings:
+            self.ceilings[precision.name] = Ceilings(data.coef, precision)
+            rest()
+            self.ceilings[precision.name].measure(FIRST)
+        return self.ceilings[precision.name]
 
     def has(self, case: CaseId) -> bool:
         """Tell whether a case was measured before: some plugin runs it again."""

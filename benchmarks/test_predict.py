@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.case import Case, n_rounds
-from benchmarks.gate.pairs import Compared, Gate
+from benchmarks.case import Case, n_rounds, warm_up
+from benchmarks.gate.pairs import Compared
 from benchmarks.gate.summary import failure
-from benchmarks.label_check import Predict
 from benchmarks.options import compared
+from benchmarks.session import Session
 from benchmarks.timing import CLOCK
 from benchmarks.workload import Workload
 
@@ -50,8 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_predict(
     benchmark: Any,
     case: Case,
-    warm_up: Callable[[Predict], float],
-    gate: Gate | None,
+    run: Session,
     say: Callable[[str], None],
     may_fail: Callable[[], AbstractContextManager[None]],
     pytestconfig: pytest.Config,
@@ -59,16 +58,16 @@ def test_predict(
     """Time one batch after the other, in turns with the baseline's where there is one."""
     with may_fail():
         if isinstance(case.predictor, Compared):
-            assert gate
-            case.gate, durations = gate.measure(case.predictor, case.starts, say)
+            assert run.gate
+            case.gate, durations = run.gate.measure(case.predictor, case.starts, say)
             CLOCK.tell(benchmark, durations)
         else:
             predict, batches = case.predictor, case.batches
-            seconds = warm_up(predict)
+            seconds = warm_up(predict, case.data, case.starts)
             max_time = float(pytestconfig.getoption("--benchmark-max-time"))
             at_least = pytestconfig.getoption("--benchmark-min-rounds", 5)
             rounds = n_rounds(seconds, max_time, at_least)
             benchmark.pedantic(predict, setup=lambda: ((next(batches),), {}), rounds=rounds)
         case.check_unchanged()
-    if gate and case.gate and case.gate.verdict in gate.fails:
+    if run.gate and case.gate and case.gate.verdict in run.gate.fails:
         pytest.fail(failure(case.id, case.gate), pytrace=False)

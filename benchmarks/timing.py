@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+REST = 0.15  # seconds at most for the threads of what ran before to fall asleep
+SLICE = 0.02
 MAX_ROUNDS = 10_000  # of a case: enough for p99; more would only swell the saved file
 
 
@@ -16,6 +18,16 @@ def timed(call: Callable[..., T], *arguments: object) -> tuple[float, T]:
     start = time.perf_counter()
     result = call(*arguments)
     return time.perf_counter() - start, result
+
+
+def rest() -> None:
+    """Wait until the process uses no core: OpenBLAS's threads spin for 0.11 s after a call."""
+    end = time.perf_counter() + REST
+    while time.perf_counter() < end:
+        used = time.process_time()
+        time.sleep(SLICE)
+        if time.process_time() - used < SLICE / 10:
+            return
 
 
 class Clock:

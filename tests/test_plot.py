@@ -36,7 +36,7 @@ from benchmarks.plot import (
 )
 from benchmarks.plot_fonts import family, fitted
 from benchmarks.plot_style import BETWEEN_SIZES, STYLE, save, sizes_apart
-from benchmarks.saved_runs import Line, Run, UnusableRunError, read_run, read_runs
+from benchmarks.saved_runs import Line, Run, UnusableRunError, described, read_run, read_runs
 from tests import heed_interrupts, in_process, size_of_files
 
 ROOT = Path(__file__).parents[1]
@@ -393,7 +393,7 @@ def test_limit(tmp_path: Path) -> None:
 
 def test_predictors_have_colours_and_runs_line_styles() -> None:
     older, newer = (
-        Run(Path(name), name, datetime(2026, 1, 1, tzinfo=UTC), ("here",), lines)
+        Run(Path(name), name, datetime(2026, 1, 1, tzinfo=UTC), described({}), lines)
         for name, lines in (
             ("older", (Line("formula", "w", ()), Line("packed", "w", ()))),
             (
