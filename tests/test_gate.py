@@ -26,6 +26,7 @@ from benchmarks.gate import checkout, pairs
 from benchmarks.gate.checkout import Checkout, CheckoutError
 from benchmarks.gate.decision import Comparison, Pairs
 from benchmarks.gate.pairs import FEWEST, TURN, Compared, Gate, Pair
+from benchmarks.gate.processes import ANY_CORE
 from benchmarks.record import GateRecord, Verdict
 from benchmarks.workload import Workload
 from tests import ENVIRONMENT, heed_interrupts
@@ -40,9 +41,13 @@ class FakeWorker:
 
     def __init__(self, gate: Gate, name: str, asked: list[Any], durations: Iterator[float]) -> None:
         self.gate, self.name, self.asked, self.durations = gate, name, asked, durations
+        self.core = ANY_CORE
 
-    def calls(self, starts: list[int], batch_size: int, seconds: float = 0) -> dict[str, Any]:
-        self.asked.append((self.name, tuple(starts)))
+    def calls(
+        self, starts: list[int], batch_size: int, seconds: float = 0, core: int = ANY_CORE
+    ) -> dict[str, Any]:
+        self.asked.append((self.name, tuple(starts), core))
+        self.core = 7 if core == ANY_CORE else core
         data, labels = self.gate.data, self.gate._arrays[2].array
         for start in starts:
             labels[start : start + batch_size] = data.labels[start : start + batch_size]
@@ -82,11 +87,12 @@ def test_order_of_calls() -> None:
     n = len(result.pairs)
     assert n >= FEWEST
     asked = asked[-2 * n :]  # without those that warm up
-    order = "".join(name[0] for name, _ in asked)
+    order = "".join(name[0] for name, *_ in asked)
     assert {order[i : i + 4] for i in range(0, 2 * n, 4)} == {"ABBA", "BAAB"}
-    turns = [name[1] for name, _ in asked]
+    turns = [name[1] for name, *_ in asked]
     assert "".join(turns) == "".join(f"{k % 3}" * 2 * TURN for k in range(n))[: 2 * n]
-    blocks = [starts for _, starts in asked]
+    assert [core for *_, core in asked] == [ANY_CORE, 7] * n  # the second's is that of the first
+    blocks = [starts for _, starts, _ in asked]
     assert blocks[::2] == blocks[1::2]
     assert [start for block in blocks[::2] for start in block] == [i % 8 for i in range(n)]
 
@@ -94,7 +100,7 @@ def test_order_of_calls() -> None:
 def test_short_calls_are_asked_for_together() -> None:
     durations = itertools.chain([1e-5] * 5, itertools.cycle([1e-5, 1e-5, 1e-5, 9e-5]))
     result, asked = measured(fake_gate(), durations, itertools.repeat(1e-5))
-    assert {len(starts) for _, starts in asked[-10:]} == {400}  # 4 ms
+    assert {len(starts) for _, starts, _ in asked[-10:]} == {400}  # 4 ms
     assert all(pair == (1e-5, 1e-5) for pair in result.pairs)  # medians
     for seconds, n_calls in ((1.3e-3, 3), (1.4e-3, 1)):  # three leave out the first, two do not
         _, asked = measured(fake_gate(), itertools.repeat(seconds), itertools.repeat(seconds))

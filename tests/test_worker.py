@@ -20,6 +20,7 @@ from benchmarks.gate.processes import LackingError, SharedArray, Worker, WorkerE
 from benchmarks.label_check import AT_MOST
 from benchmarks.peers import UnavailableError
 from benchmarks.workload import Data, Workload
+from linpredict.machine import affinity
 
 N_SAMPLES = 8
 Start = Callable[..., Worker]
@@ -90,6 +91,19 @@ def test_frozen_while_others_compute(start: Start) -> None:
     assert len(members(group)) == 2
     worker.calls([0], 1)  # it answers once its child has, which is thawed with it
     wait_for(lambda: states(group) == {psutil.STATUS_STOPPED})
+
+
+@pytest.mark.skipif(affinity() == 1, reason="there is one core")
+def test_calls_begin_on_a_core(start: Start) -> None:
+    worker = start()
+    cores = os.sched_getaffinity(0)
+    for core in cores:
+        began_on = []
+        for _ in range(20):
+            worker.calls([0], 1, core=core)
+            began_on.append(worker.core)
+        assert began_on.count(core) > 10
+    assert os.sched_getaffinity(worker.process.pid) == cores
 
 
 def test_printing_disturbs_nothing(start: Start) -> None:

@@ -8,6 +8,11 @@ A B B A: a disturbance that comes and goes in step with the calls, as a busy nei
 may, then hits either side alike, which a fixed order does not ensure (with one core kept busy, 16
 of 16 pairs of equal versions once came out 2 times faster).
 
+The second of a pair begins on the core of the first: a thread that sleeps mostly wakes where it ran
+before, so that a process stays on one core for as long as a case takes, and cores differ (calls of
+0.08 ms on one of two took 0.10 on the other). Before, one run of equal versions failed: in a case,
+each process of one side was 1.12 times slower.
+
 Each pair, A B or B A, gives the ratio of two durations; `benchmarks.gate.decision` judges these
 ratios. Where calls are short, a duration is the median of several in a row.
 
@@ -42,7 +47,7 @@ from numpy.typing import NDArray
 from benchmarks.gate.baseline import Baseline, BaselineError, Folders, described, own_folders
 from benchmarks.gate.decision import judge
 from benchmarks.gate.differences import as_saved, differences
-from benchmarks.gate.processes import LackingError, SharedArray, Worker, end
+from benchmarks.gate.processes import ANY_CORE, LackingError, SharedArray, Worker, end
 from benchmarks.label_check import AT_MOST, check, check_near_ties
 from benchmarks.record import GateRecord, Verdict
 from benchmarks.timing import MAX_ROUNDS
@@ -230,10 +235,15 @@ class Gate:
         return seconds
 
     def _label(
-        self, worker: Worker, starts: list[int], batch_size: int, seconds: float = 0
+        self,
+        worker: Worker,
+        starts: list[int],
+        batch_size: int,
+        seconds: float = 0,
+        core: int = ANY_CORE,
     ) -> list[float]:
         """Have a process label batches, check the labels, and return the durations."""
-        answer = worker.calls(starts, batch_size, seconds)
+        answer = worker.calls(starts, batch_size, seconds, core)
         data, labels = self.data, self._arrays[2].array
         if "seconds" not in answer:  # no labels, or too many, or too few
             start = answer["start"]
@@ -363,11 +373,14 @@ class Gate:
             current, baseline = compared.pairs[len(pairs) // TURN % len(compared.pairs)]
             current_first = not current_first if len(pairs) % 2 else coin.random() < 0.5
             block = list(islice(batches, n_calls))
-            durations = {}
+            durations, core = {}, ANY_CORE
             for is_current in (current_first, not current_first):
                 worker = current if is_current else baseline
                 try:
-                    durations[is_current] = self._label(worker, block, starts.step, n_calls * call)
+                    durations[is_current] = self._label(
+                        worker, block, starts.step, n_calls * call, core
+                    )
+                    core = worker.core
                 except Exception as error:
                     if is_current:
                         raise

@@ -36,6 +36,7 @@ SUITE = str(Path(__file__).resolve().parents[2])
 MAKING = 600.0  # seconds in which a predictor is made, at the most
 PATIENCE = 60.0  # seconds for what takes hardly any, at the most
 FAREWELL = 2.0  # seconds in which workers end by themselves
+ANY_CORE = -1
 WATCHING = ("COV_CORE_", "COVERAGE_")  # variables that start coverage in each process
 
 
@@ -110,7 +111,14 @@ class Worker:
         Whether Python collects garbage meanwhile.
     arrays : sequence of SharedArray
         Weights, examples, labels.
+
+    Attributes
+    ----------
+    core : int
+        On which its last calls began; `ANY_CORE` where the system does not tell.
     """
+
+    core = ANY_CORE
 
     def __init__(
         self,
@@ -162,10 +170,14 @@ class Worker:
         """Return what its speed may depend on, and the files that it imported."""
         return self.ask({"facts": threadpoolctl.__file__}, PATIENCE)
 
-    def calls(self, starts: Sequence[int], batch_size: int, seconds: float = 0) -> dict[str, Any]:
-        """Label batches of examples; about so many seconds are to be expected."""
-        question = {"starts": list(starts), "batch_size": batch_size}
-        return self.ask(question, PATIENCE + 100 * seconds)
+    def calls(
+        self, starts: Sequence[int], batch_size: int, seconds: float = 0, core: int = ANY_CORE
+    ) -> dict[str, Any]:
+        """Label batches of examples, at first on a core, for about so many seconds."""
+        question = {"starts": list(starts), "batch_size": batch_size, "core": core}
+        answer = self.ask(question, PATIENCE + 100 * seconds)
+        self.core = answer.get("core", ANY_CORE)
+        return answer
 
     def ask(self, question: dict[str, Any], patience: float) -> dict[str, Any]:
         """Thaw the worker, ask it, and freeze it again."""

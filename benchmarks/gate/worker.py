@@ -89,16 +89,38 @@ def mapped(number: int, dtype: str, shape: list[int]) -> Any:
     return np.frombuffer(pages, dtype).reshape(shape)
 
 
+def current_core() -> int:
+    """Return the core that the calling thread runs on; -1 where the system does not tell."""
+    try:
+        with open("/proc/thread-self/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[36])  # proc_pid_stat(5)
+    except OSError:  # not Linux
+        return -1
+
+
+def go_to(core: int) -> None:
+    """Continue on a core, if that is allowed; the system may move the calling thread later."""
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if core in cores:
+        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
+
+
 class Timed:
     """A predictor whose calls are timed."""
 
     def __init__(self, predict: Predict, x: Any, labels: Any) -> None:
         self.predict, self.x, self.labels = predict, x, labels
 
-    def calls(self, starts: list[int], batch_size: int) -> dict[str, Any]:
-        """Label batches, and return the seconds of each call; labels that are none, described."""
+    def calls(self, starts: list[int], batch_size: int, core: int) -> dict[str, Any]:
+        """Label batches, at first on a core, and return the seconds of each call, and the core.
+
+        Labels that are none are described instead.
+        """
         seconds = []
+        go_to(core)
         sleep(NAP)
+        core = current_core()
         for start in starts:
             batch = self.x[start : start + batch_size]
             begin = perf_counter()
@@ -108,7 +130,7 @@ class Timed:
             if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
                 return {"start": start, "dtype": str(labels.dtype), "shape": labels.shape}
             self.labels[start : start + batch_size] = labels
-        return {"seconds": seconds}
+        return {"seconds": seconds, "core": core}
 
 
 def is_installed(path: str) -> bool:
@@ -203,7 +225,7 @@ def serve(questions: Any, answers: Any) -> None:
             elif "facts" in question:
                 answer = facts(question["facts"])
             elif timed:
-                answer = timed.calls(question["starts"], question["batch_size"])
+                answer = timed.calls(**question)
         except (Exception, SystemExit) as error:
             frames = traceback.extract_tb(error.__traceback__)
             own = [frame for frame in frames if frame.filename != __file__]
