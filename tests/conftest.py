@@ -1,9 +1,15 @@
 """Tests run side by side with ``-n``; those marked ``alone``, whose outcome is a time, do not."""
 
 import fcntl
+import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 
+import numpy as np  # noqa: F401  # whose BLAS is found
 import pytest
+import threadpoolctl
+
+LIBRARIES = threadpoolctl.ThreadpoolController()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -15,8 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def beside_others(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Run while no test runs that is marked ``alone``; if this one is, while no other runs."""
+    """Run while no test runs that is marked ``alone``; if this one is, while no other runs.
+
+    Beside others NumPy's BLAS has one thread: those of two tests spin, and hold each other up
+    (on two cores, what takes 1 s took up to 10).
+    """
     alone = request.node.get_closest_marker("alone") is not None
     with (tmp_path_factory.getbasetemp().parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        yield
+        beside = "PYTEST_XDIST_WORKER" in os.environ and not alone
+        with LIBRARIES.limit(limits=1, user_api="blas") if beside else nullcontext():
+            yield
