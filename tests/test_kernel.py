@@ -28,7 +28,8 @@ print(kernel.kernel())
 
 def run(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k not in ("CC", "LINPREDICT_KERNEL")}
-    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"), **variables}
+    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    environment |= {"LINPREDICT_CFLAGS": "-O0", **variables}  # compiled in half the time
     return subprocess.run(
         [sys.executable, "-c", CODE], cwd=ROOT, env=environment, capture_output=True, text=True,
         check=True, timeout=60,
