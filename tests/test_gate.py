@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -625,6 +626,42 @@ def test_variable(repository: Path) -> None:
         capture_output=True, text=True,
     )  # fmt: skip
     assert re.search(differs, again.stdout), again.stderr
+
+
+JUDGED = r"threshold 1\.3: 1 (slower|undecided|same|faster)"
+
+
+def test_two_gates_at_once(repository: Path) -> None:
+    arguments, environment = command(
+        repository, "--baseline=HEAD~1", "--batch-sizes=8", "--predictor=packed"
+    )
+    processes = [
+        subprocess.Popen(
+            arguments, cwd=repository, env=environment, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        said = process.communicate(timeout=100)[0]
+        assert re.search(JUDGED, said), said  # whatever: they disturb each other's durations
+    left_behind(repository)
+
+
+def test_small_shared_memory(repository: Path) -> None:
+    """Containers have 64 MiB in /dev/shm; here it has less than weights and examples take."""
+    arguments, environment = command(
+        repository, "--baseline=HEAD~1", "--batch-sizes=1", "--predictor=formula", "--features=9999"
+    )
+    mount = "mount -t tmpfs -o size=1m tmpfs /dev/shm || exit 77"
+    done = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "bash", "-c",
+         f"{mount}; df --output=size /dev/shm; {shlex.join(arguments)}"],
+        cwd=repository, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode == 77 or done.stderr.startswith("unshare:"):
+        pytest.skip(f"nothing can be mounted here: {done.stderr}")
+    assert "1024\n" in done.stdout
+    assert re.search(JUDGED, done.stdout), done.stdout + done.stderr
 
 
 def test_saved_durations_are_those_of_the_processes(repository: Path) -> None:
