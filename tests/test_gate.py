@@ -347,7 +347,6 @@ def test_faster_work_tree_passes(repository: Path) -> None:
     assert ": 2 faster" in done.stdout
 
 
-@pytest.mark.alone
 def test_predictor_that_the_baseline_lacks_is_new(repository: Path) -> None:
     change(repository, "from .predictor import LinearPredictor", "#")
     change(repository, '__all__ = ["LinearPredictor", "predict"]', '__all__ = ["predict"]')
@@ -609,7 +608,6 @@ def test_both_sides_would_import_the_same_code(own: Path) -> None:
     assert re.search(r"\w{7} has no module mine.*, and .*/own/lib/mine/.* would be", done.stdout)
 
 
-@pytest.mark.alone
 def test_variable(repository: Path) -> None:
     path = repository.parent / "run.json"
     options = ("--baseline-set=OPENBLAS_NUM_THREADS=1", "--predictor=formula", "--batch-sizes=8")
