@@ -1,3 +1,5 @@
+"""What several test modules share: environments, and runs in this process."""
+
 import contextlib
 import functools
 import io
