@@ -111,6 +111,7 @@ def test_helpers_run_where_the_caller_may(probe: Callable[..., Found]) -> None:
         assert probe()[1] == everywhere
 
 
+@pytest.mark.alone  # busy cores are avoided
 @pytest.mark.skipif(affinity() == 1, reason="there is one core")
 def test_a_helper_that_waits_on_the_callers_core_wakes_on_another(
     probe: Callable[..., Found],

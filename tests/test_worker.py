@@ -93,6 +93,7 @@ def test_frozen_while_others_compute(start: Start) -> None:
     wait_for(lambda: states(group) == {psutil.STATUS_STOPPED})
 
 
+@pytest.mark.alone  # busy cores are avoided
 @pytest.mark.skipif(affinity() == 1, reason="there is one core")
 def test_calls_begin_on_a_core(start: Start) -> None:
     worker = start()
