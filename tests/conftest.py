@@ -1,4 +1,4 @@
-"""Tests run side by side with ``-n``; those marked ``alone``, whose outcome is a time, do not."""
+"""Tests run side by side with ``-n``, but those marked ``alone``: they ask for times or cores."""
 
 import fcntl
 import os
