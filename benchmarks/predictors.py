@@ -132,7 +132,6 @@ def make(name: str, coef: Array) -> Predict:
     UnavailableError
         If it cannot run here, because its library is not installed, say.
     """
-    check_usable(name, coef)
     try:
         return find(name)(coef)
     except ModuleNotFoundError as error:

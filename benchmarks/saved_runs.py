@@ -122,8 +122,8 @@ class Machine(NamedTuple):
 
     @property
     def software(self) -> tuple[str, ...]:
-        """The rest, but for the name."""
-        return self[3:]
+        """What else they depend on."""
+        return self.kernels, self.numpy, self.blas, self.python, self.kernel, self.variables
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@
 enum {
     /* A helper that sleeps wakes 0.05 to 0.2 ms late. So it first looks for the next job this long,
        in nanoseconds, and leaves its core to whoever else wants it. */
-    PATIENCE = 200000,
+    SPIN_TIME = 200000,
     MOST_THREADS = 1024,
     MOST_CORES = 8192, /* that Linux can be built for */
 };
@@ -57,7 +57,7 @@ wait_while(const int64_t *value, int64_t it_is, pthread_cond_t *changes)
     clock_gettime(CLOCK_MONOTONIC, &start);
     pthread_mutex_unlock(&pool);
     int64_t waited = 0;
-    while (__atomic_load_n(value, __ATOMIC_RELAXED) == it_is && waited < PATIENCE) {
+    while (__atomic_load_n(value, __ATOMIC_RELAXED) == it_is && waited < SPIN_TIME) {
         sched_yield();
         clock_gettime(CLOCK_MONOTONIC, &now);
         waited = (now.tv_sec - start.tv_sec) * 1000000000LL + now.tv_nsec - start.tv_nsec;

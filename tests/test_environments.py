@@ -22,6 +22,7 @@ from benchmarks.gate.environments import (
     check_interpreter,
     with_requirements,
 )
+from tests import heed_interrupts
 
 ROOT = Path(__file__).parents[1]
 # Of a package in a folder: it needs nothing, tells where it is, and waits while there is ".wait".
@@ -442,6 +443,7 @@ def start(base: str, *requirements: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code, base, *requirements], stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
 
 

@@ -1,14 +1,11 @@
 """Measurements of the suite itself: their scripts, and the tables in the README."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
+import re
 
 import pytest
 
-from benchmarks.evidence import gate_error_rates
-from benchmarks.evidence.gate_error_rates import interval, table
+from benchmarks.evidence import readme_tables
+from benchmarks.evidence.readme_tables import README, interval, with_tables
 
 
 @pytest.mark.parametrize(
@@ -20,8 +17,7 @@ def test_interval_of_a_chance(k: int, n: int, low: float, high: float) -> None:
     assert interval(k, n) == pytest.approx((low, high), rel=1e-4)
 
 
-def test_table_of_errors(tmp_path: Path) -> None:
-    path = tmp_path / "errors.jsonl"
+def test_table_of_errors() -> None:
     scenario = ["small", "gate, threshold 5%", "idle", "10%"]
     runs = [
         {"scenario": ["small", "median:10%", "idle", "0%"], "failed": False, "seconds": 9},
@@ -29,31 +25,56 @@ def test_table_of_errors(tmp_path: Path) -> None:
         {"scenario": scenario, "failed": True, "seconds": 5, "verdicts": ["slower", "undecided"]},
         {"scenario": [*scenario[:3], "8%"], "failed": True, "seconds": 5, "verdicts": ["slower"]},
     ]
-    path.write_text("".join(json.dumps(run) + "\n" for run in runs))
-    rows = table(path).splitlines()[2:]
+    ((heads, *rows),) = readme_tables.gate_error_rates(runs)
     assert rows == [
-        "| small | gate, threshold 5% | idle | 8% | 1 | 1 | 2% to 100% | 1 of 1 | 0 of 1 | 5 |",
-        "| small | gate, threshold 5% | idle | 10% | 2 | 2 | 16% to 100% | 3 of 4 | 1 of 4 | 4 |",
-        "| small | median:10% | idle | 0% | 1 | 0 | 0% to 97% |  |  | 9 |",
+        [*scenario[:3], "8%", "1", "1", "2% to 100%", "1 of 1", "0 of 1", "5"],
+        [*scenario, "2", "2", "16% to 100%", "3 of 4", "1 of 4", "4"],
+        ["small", "median:10%", "idle", "0%", "1", "0", "0% to 97%", "", "", "9"],
     ]
+    assert {len(row) for row in rows} == {len(heads)}
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [(None, "No such file or directory"), ("{}", "does not hold what this writes")],
-)
-def test_table_of_errors_without_any(tmp_path: Path, content: str | None, sentence: str) -> None:
-    path = tmp_path / "errors.jsonl"
-    if content:
-        path.write_text(content)
-    script = Path(gate_error_rates.__file__)
-    arguments = [sys.executable, str(script), "--table", "--out", str(path)]
-    done = subprocess.run(arguments, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
-    assert sentence in line
+def test_table_of_response_times() -> None:
+    part = {"part": 0.3, "rate": 600.0, "p50": 7e-3, "simulated_p50": 6e-3}
+    part |= {"p99": 11e-3, "simulated_p99": 1e-2}
+    waits = {"wait": 5e-3, "largest": 4, "parts": [part]}
+    runs = [
+        {"wait": 0.0, "largest": 16, "parts": [part, part | {"part": 0.6, "rate": 1200.0}]},
+        waits,
+        {"wait": 0.0, "largest": 32, "parts": [part | {"p50": 9e-3}]},
+    ]
+    ((heads, *rows),) = readme_tables.load_against_mlperf(runs)
+    of_others = ["6.0", "11.0", "10.0"]
+    assert rows == [
+        ["0", "30%", "600 (600–600)", "16/32", "2", "8.0 (7.0–9.0)", "6.0 (6.0–6.0)",
+         "11.0 (11.0–11.0)", "10.0 (10.0–10.0)"],
+        ["0", "60%", "1,200", "16", "1", "7.0", *of_others],
+        ["5", "30%", "600", "4", "1", "7.0", *of_others],
+    ]  # fmt: skip
+    assert {len(row) for row in rows} == {len(heads)}
 
 
-def test_readme_has_the_table_of_the_data() -> None:
-    readme = (Path(gate_error_rates.__file__).parents[1] / "README.md").read_text()
-    assert table(gate_error_rates.DATA) in readme
+def test_tables_of_dask() -> None:
+    run = {"task_alone": 0.01, "task": 2e-3, "handed_out": 2e9, "by_network": 400.0}
+    of_block = {"workers": 500.0, "one_process": 1000.0}
+    runs = [
+        run | {"blocks": {"16": of_block | {"workers": rate}, "64": of_block}}
+        for rate in (500.0, 800.0)
+    ]
+    (_, *measured), (_, *calculated) = readme_tables.dask_scaling(runs)
+    assert [row[1] for row in measured] == [
+        "10.00 (10.00–10.00)", "2.00 (2.00–2.00)", "2.00 (2.00–2.00)",
+        "1.62 (1.25–2.00)", "2.00 (2.00–2.00)", "1,000 (1,000–1,000)",
+    ]  # fmt: skip
+    assert calculated[0] == ["1", "650", "400", "400"]
+
+
+def test_readme_has_the_tables_of_the_data() -> None:
+    text = README.read_text()
+    assert with_tables(text) == text
+    for k, line in enumerate(lines := text.splitlines(keepends=True)):
+        if line.startswith("<!-- data/"):  # a row that is lost, or is there twice
+            assert with_tables("".join(lines[: k + 4] + lines[k + 5 :])) == text
+            assert with_tables("".join(lines[: k + 5] + lines[k + 4 :])) == text
+            with pytest.raises(ValueError, match=re.escape(line.strip())):
+                with_tables("".join(lines[:k] + lines[k + 1 :]))

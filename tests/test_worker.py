@@ -145,7 +145,7 @@ def test_no_labels(start: Start) -> None:
 
 def test_no_answer(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = start("tests.predictors:sleeping")
-    monkeypatch.setattr(processes, "PATIENCE", 0.2)
+    monkeypatch.setattr(processes, "ANSWERING", 0.2)
     with pytest.raises(WorkerError, match="gave no answer within"):
         worker.calls([0], 1)
 

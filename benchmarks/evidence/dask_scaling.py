@@ -2,7 +2,7 @@
 
 ``pip install -e '.[dask]' && python -m benchmarks.evidence.dask_scaling --bandwidth 10`` measures a
 local cluster with a worker of one thread for each usable core, at 64 classes × 262,144 features
-(5 GiB):
+(5 GiB), and adds a line to ``data/dask_scaling.jsonl`` beside this file:
 
 - one task, sent and its result received, alone and among many;
 - examples handed out to the workers, in bytes per second;
@@ -20,18 +20,15 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-try:
-    from dask.distributed import Client, wait
-except ModuleNotFoundError as error:
-    print(f"{error.name} is not installed: pip install -e '.[dask]'", file=sys.stderr)
-    sys.exit(2)
-
+from benchmarks.evidence import data_files
 from benchmarks.peer_dask import local_cluster
+from benchmarks.tables import Table, aligned
 from benchmarks.timing import timed
 from linpredict import LinearPredictor
 
@@ -68,8 +65,18 @@ def seconds(rounds: int, *calls: Callable[[], object]) -> list[float]:
     return [statistics.median(its) for its in durations]
 
 
-def measure(client: Client, size: Size) -> tuple[float, dict[int, float]]:
-    """Print what is measured; return the seconds of a task, and examples per second by block."""
+def measure(client: Any, size: Size) -> data_files.Run:
+    """Measure on a cluster, print what is found, and return it.
+
+    Returns
+    -------
+    dict
+        ``task_alone`` and ``task`` in seconds, ``handed_out`` in bytes per second, and ``blocks``:
+        by the number of their examples, those labelled per second by ``workers`` and in
+        ``one_process``.
+    """
+    from dask.distributed import wait
+
     n_classes, n_features, n_samples, blocks, n_tasks, rounds = size
     workers = list(client.nthreads())
     (alone,) = seconds(rounds, lambda: client.submit(len, [], pure=False).result())
@@ -82,10 +89,11 @@ def measure(client: Client, size: Size) -> tuple[float, dict[int, float]]:
     (handing,) = seconds(
         rounds, lambda: wait(client.scatter(list(np.split(x[:64], 4)), hash=False))
     )
-    print(f"examples handed out: {x[:64].nbytes / handing / 1e9:.2f} GB/s")
+    handed_out = x[:64].nbytes / handing
+    print(f"examples handed out: {handed_out / 1e9:.2f} GB/s")
 
     model = client.scatter(predictor, broadcast=True, hash=False)
-    rates = {}
+    found = {}
     for rows in blocks:
         placed = [(i, workers[i % len(workers)]) for i in range(n_samples // rows)]
         held = [client.submit(draw, (rows, n_features), i, workers=worker) for i, worker in placed]
@@ -102,27 +110,39 @@ def measure(client: Client, size: Size) -> tuple[float, dict[int, float]]:
             for start in range(0, n_samples, rows):
                 predictor.predict(x[start : start + rows])
 
-        there, one_process = seconds(rounds, on_workers, here)
-        rates[rows] = n_samples / there
+        there, here_alone = seconds(rounds, on_workers, here)
+        rates = {"workers": n_samples / there, "one_process": n_samples / here_alone}
         print(
-            f"blocks of {rows} examples: {rates[rows]:,.0f} examples/s where workers hold them, "
-            f"{n_samples / one_process:,.0f} in one process: {there / one_process:.2f} times "
-            "the time"
+            f"blocks of {rows} examples: {rates['workers']:,.0f} examples/s where workers hold "
+            f"them, {rates['one_process']:,.0f} in one process: {there / here_alone:.2f} times the "
+            "time"
         )
-    return task, rates
+        found[str(rows)] = rates
+    return {"task_alone": alone, "task": task, "handed_out": handed_out, "blocks": found}
 
 
-def calculate(task: float, rates: dict[int, float], by_network: float) -> None:
-    """Print the examples per second of several machines; `by_network`: to each machine at most."""
+def calculate(task: float, rates: dict[int, float], by_network: float) -> Table:
+    """Return the examples per second of several machines, by those of one.
+
+    Parameters
+    ----------
+    task : float
+        Seconds of one among many.
+    rates : dict
+        Examples per second on the workers of one machine, by the size of blocks.
+    by_network : float
+        Examples per second that each machine can receive.
+    """
     rows, rate = max(rates.items(), key=lambda item: item[1])
-    print(f"\nexamples/s in blocks of {rows}, by the figures above:")
-    print("machines  held by workers  read over the network  handed out by one machine")
+    heads = [f"machines, blocks of {rows}", "held by the workers", "read over the network"]
+    table = [[*heads, "handed out by one machine"]]
     for machines in (1, 4, 16, 64):
         by_scheduler = rows / task
         held = min(machines * rate, by_scheduler)
         read = min(machines * min(rate, by_network), by_scheduler)
         handed_out = min(held, by_network)
-        print(f"{machines:8}  {held:15,.0f}  {read:21,.0f}  {handed_out:25,.0f}")
+        table.append([str(machines), *(f"{value:,.0f}" for value in (held, read, handed_out))])
+    return table
 
 
 def main() -> int:
@@ -132,10 +152,22 @@ def main() -> int:
         "--bandwidth", type=positive, default=10, metavar="GBIT",
         help="of each machine's network, in Gbit/s (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=data_files.path_of(__file__), metavar="FILE")
     options = parser.parse_args()
-    with local_cluster() as client:
-        task, rates = measure(client, size := Size())
-    calculate(task, rates, options.bandwidth * 1e9 / 8 / (8 * size.features))
+    size = Size()
+    try:
+        with local_cluster() as client:
+            found = measure(client, size)
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is not installed: pip install -e '.[dask]'", file=sys.stderr)
+        return 2
+    by_network = options.bandwidth * 1e9 / 8 / (8 * size.features)
+    data_files.add(
+        options.out, {"hardware": data_files.hardware(), **found, "by_network": by_network}
+    )
+    rates = {int(rows): of["workers"] for rows, of in found["blocks"].items()}
+    print("\nexamples/s, by the figures above:")
+    print("\n".join(aligned(calculate(found["task"], rates, by_network))))
     return 0
 
 

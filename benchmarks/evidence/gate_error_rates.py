@@ -6,16 +6,12 @@ the gate ten times and adds a line for each run to ``data/gate_error_rates.jsonl
 ``--layout`` changes comments of the kernel and adds functions that nothing calls, others in each
 run. ``--dependency`` compares two versions of a package, of which the second is slower.
 ``--compare-fail`` judges the same commits by ``--benchmark-compare-fail=median:10%`` instead.
-``--table`` prints what the file holds, as the README beside this folder has it.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,12 +26,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, from any 
 
 from benchmarks import cli
 from benchmarks.argument_types import percentage, positive
+from benchmarks.evidence import data_files
 from benchmarks.gate.checkout import undirected
 from benchmarks.gate.environments import with_requirements
 from benchmarks.saved_runs import read_run
 
 ROOT = Path(__file__).parents[2]
-DATA = Path(__file__).with_name("data") / "gate_error_rates.jsonl"
 SIZES = {"full": [], "small": ["--features=16384"]}
 PACKAGE = ("conftest.py", "pyproject.toml", "linpredict", "benchmarks")
 SLOWDOWN = '''
@@ -163,8 +159,10 @@ def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> 
     """Run the gate and return what it found."""
     path = folder / "run.json"
     failed = pytest(folder, *options, f"--benchmark-json={path}", python=python)
-    gates = [gate for _, gate in read_run(path).judged]
+    saved = read_run(path)
+    gates = [gate for _, gate in saved.judged]
     return {
+        "hardware": saved.machine.hardware,
         "failed": bool(failed),
         "verdicts": [gate.verdict.value for gate in gates],
         "ratios": [round(gate.ratio, 4) for gate in gates],
@@ -183,66 +181,6 @@ def compare_fail_run(folder: Path, size: list[str]) -> dict[str, Any]:
             pytest(Path(first), *options, "--benchmark-autosave")
         compare = ["--benchmark-compare", "--benchmark-compare-fail=median:10%"]
         return {"failed": bool(pytest(folder, *options, *compare))}
-
-
-def interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the bounds of the chance of what happened `k` times of `n`.
-
-    Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the
-    binomial", 1934: where the chance is the lower bound, `k` or more, and where it is the upper
-    one, `k` or fewer, happen in (1 - confidence) / 2 of such runs.
-    """
-
-    def at_most(k: int, p: float) -> float:
-        return sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
-
-    def highest(k: int, chance: float) -> float:
-        """Return the highest `p` with which `k` or fewer happen with so much chance."""
-        low, high = 0.0, 1.0
-        for _ in range(50):
-            p = (low + high) / 2
-            low, high = (p, high) if at_most(k, p) >= chance else (low, p)
-        return low
-
-    tail = (1 - confidence) / 2
-    return highest(k - 1, 1 - tail) if k else 0.0, highest(k, tail) if k < n else 1.0
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """Return the runs in a file."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def table(path: Path) -> str:
-    """Return what the runs in a file tell as a table in Markdown."""
-    heads = ["size", "judged by", "other core", "slowdown", "runs", "runs failed", "95 % interval"]
-    heads += ["cases slower", "undecided", "seconds a run"]
-    rows = [heads, [":--"] * 3 + ["--:"] * 7]
-    scenarios: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for run in read(path):
-        scenarios.setdefault(tuple(run["scenario"]), []).append(run)
-
-    def order(scenario: tuple[str, ...]) -> tuple[object, ...]:
-        size, method, other_core, slowdown = scenario
-        percent = float(slowdown.rstrip("%")) if slowdown.endswith("%") else 0.0
-        return method, other_core != "idle", size != "small", percent, slowdown
-
-    for scenario, runs in sorted(scenarios.items(), key=lambda item: order(item[0])):
-        cases = Counter(verdict for run in runs for verdict in run.get("verdicts", ()))
-        rows.append(
-            [
-                *scenario,
-                str(len(runs)),
-                str(failed := sum(run["failed"] for run in runs)),
-                "{:.0%} to {:.0%}".format(*interval(failed, len(runs))),
-                *(
-                    f"{cases[verdict]} of {cases.total()}" if cases else ""
-                    for verdict in ("slower", "undecided")
-                ),
-                f"{statistics.median(run['seconds'] for run in runs):.0f}",
-            ]
-        )
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def main() -> int:
@@ -266,17 +204,10 @@ def main() -> int:
     parser.add_argument("--layout", action="store_true", help="add unused code to the kernel")
     parser.add_argument("--dependency", action="store_true", help="slow a dependency down")
     parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
-    parser.add_argument("--out", type=Path, default=DATA, metavar="FILE")
-    parser.add_argument("--table", action="store_true", help="print what the file holds")
+    parser.add_argument("--out", type=Path, default=data_files.path_of(__file__), metavar="FILE")
     options = parser.parse_args()
     try:
-        if options.table:
-            try:
-                print(table(options.out))
-            except (ValueError, KeyError, TypeError) as error:
-                raise RuntimeError(f"{options.out} does not hold what this writes") from error
-        else:
-            measure(options)
+        measure(options)
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return 2
@@ -296,9 +227,7 @@ def measure(options: argparse.Namespace) -> None:
     scenario = [options.size, method, other_core, "layout" if options.layout else change]
     core = min(os.sched_getaffinity(0)) if options.busy else None
     gate = [*size, f"--max-slowdown={max_slowdown}"]
-    n_before = (
-        sum(r["scenario"] == scenario for r in read(options.out)) if options.out.exists() else 0
-    )
+    n_before = sum(run["scenario"] == scenario for run in data_files.read(options.out))
     for i in range(options.runs):
         with tempfile.TemporaryDirectory() as name, busy(core):
             folder = Path(name)
@@ -318,8 +247,7 @@ def measure(options: argparse.Namespace) -> None:
                 found = gate_run(folder, [*gate, "--baseline=HEAD~1"])
             seconds = time.perf_counter() - start
         run = {"scenario": scenario, "seconds": round(seconds, 1), **found}
-        with options.out.open("a") as file:
-            file.write(json.dumps(run) + "\n")
+        data_files.add(options.out, run)
         verdicts = Counter(found.get("verdicts", ()))
         print(
             f"run {i + 1} of {options.runs}: {'failed' if found['failed'] else 'passed'}, "

@@ -8,6 +8,7 @@ Benchmark", ISCA 2020), and one thread that takes all that wait, at most the lar
 rounds that the simulation draws from are measured just before each. A request's example is the next
 row of those that lie in memory, as in ``pytest benchmarks/``.
 With ``--wait 5ms`` it waits for a batch to fill until its oldest request has waited so long.
+A line for each run is added to ``data/load_against_mlperf.jsonl`` beside this file.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ except ModuleNotFoundError as error:
 
 from benchmarks import cli
 from benchmarks.argument_types import duration, positive, waits
+from benchmarks.evidence import data_files
 from benchmarks.label_check import Predict
 from benchmarks.serving import REQUESTS, Server, greatest_rates, smallest_enough
 from benchmarks.timing import timed
@@ -145,6 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--features", type=positive, default=Workload.n_features, help="default: %(default)s"
     )
+    parser.add_argument("--out", type=Path, default=data_files.path_of(__file__), metavar="FILE")
     options = parser.parse_args(arguments)
     workload = Workload(n_features=options.features)
     call = rotating(LinearPredictor(workload.weights()).predict, workload.examples())
@@ -155,16 +158,23 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"not even single requests stay within {quantity(options.latency_budget, 's')}")
         return 0
     print(f"{most:,.0f} requests/s {policy}", flush=True)
+    parts = []
     for part in PARTS:
         rate = part * most
         simulated = measure(call).serve(rate, largest, REQUESTS, wait=wait)
         p50, p99 = send(call, rate, largest, options.latency_budget, options.seconds, wait)
-        print(
-            f"{part:.0%}, {rate:,.0f} requests/s: p50 {1e3 * p50:.1f} ms, simulated "
-            f"{1e3 * simulated.p(50):.1f} ms; p99 {1e3 * p99:.1f} ms, simulated "
-            f"{1e3 * simulated.p(99):.1f} ms",
-            flush=True,
-        )
+        found = {
+            "p50": p50,
+            "simulated_p50": simulated.p(50),
+            "p99": p99,
+            "simulated_p99": simulated.p(99),
+        }
+        in_words = ", ".join(f"{key} {1e3 * value:.1f} ms" for key, value in found.items())
+        print(f"{part:.0%}, {rate:,.0f} requests/s: {in_words}", flush=True)
+        parts.append({"part": part, "rate": rate, **found})
+    run = {"hardware": data_files.hardware(), "budget": options.latency_budget}
+    run |= {"n_features": options.features, "largest": largest, "wait": wait, "parts": parts}
+    data_files.add(options.out, run)
     return 0
 
 

@@ -21,31 +21,21 @@ def differences(baseline: Facts, current: Facts) -> list[str]:
         for key, title in TITLES.items()
         if baseline.get(key, "") != current.get(key, "")
     ]
-    old, new = (dict(facts["distributions"]) for facts in (baseline, current))
-    for versions in (old, new):
-        versions.pop("numpy", None)  # which has a line
-    lines += [
-        f"{name}: {old[name]} → {new[name]}"
-        for name in sorted(old.keys() & new.keys())
-        if old[name] != new[name]
-    ]
-    lines += [
-        f"not installed for the {side}: {', '.join(sorted(lacking))}"
-        for lacking, side in (
-            (old.keys() - new.keys(), "current side"),
-            (new.keys() - old.keys(), "baseline"),
-        )
-        if lacking
-    ]
-    old, new = (
-        {name: value for name, value in facts["variables"].items() if name not in FOREIGN}
-        for facts in (baseline, current)
-    )
-    lines += [
-        f"{name}: {old.get(name, '(not set)')} → {new.get(name, '(not set)')}"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    ]
+    versions = [
+        (name, *(facts["distributions"].get(name) for facts in (baseline, current)))
+        for name in sorted({*baseline["distributions"], *current["distributions"]} - {"numpy"})
+    ]  # NumPy has a line
+    lines += [f"{name}: {x} → {y}" for name, x, y in versions if x and y and x != y]
+    for side, lacking in (
+        ("current side", [name for name, _, y in versions if not y]),
+        ("baseline", [name for name, x, _ in versions if not x]),
+    ):
+        if lacking:
+            lines.append(f"not installed for the {side}: {', '.join(lacking)}")
+    for name in sorted({*baseline["variables"], *current["variables"]} - {*FOREIGN}):
+        x, y = (facts["variables"].get(name, "(not set)") for facts in (baseline, current))
+        if x != y:
+            lines.append(f"{name}: {x} → {y}")
     return lines
 
 

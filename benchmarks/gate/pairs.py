@@ -172,10 +172,10 @@ class Gate:
             self._replace_slow(workers, name, folders)
             return workers[0].facts()
 
-        new = prepare(current, (own_folders(), [], None))
+        facts = prepare(current, (own_folders(), [], None))
         try:
-            old = prepare(baseline, other.folders(name, new["sources"]))
-            other.check_sources(name, old["sources"])
+            of_baseline = prepare(baseline, other.folders(name, facts["sources"]))
+            other.check_sources(name, of_baseline["sources"])
         except LackingError:
             self._end(current + baseline)
             return None
@@ -183,10 +183,10 @@ class Gate:
             raise
         except Exception as error:
             raise BaselineError(described(error)) from error
-        new["commit"], old["commit"] = other.commits(name)
-        sides = {"current": as_saved(new, old), "baseline": as_saved(old, new)}
+        facts["commit"], of_baseline["commit"] = other.commits(name)
+        sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
         pairs = [Pair(*pair) for pair in zip(current, baseline, strict=True)]
-        return Compared(pairs, sides, differences(old, new))
+        return Compared(pairs, sides, differences(of_baseline, facts))
 
     def _start(self, python: str, variables: Mapping[str, str] | None = None) -> Worker:
         """Start a process."""

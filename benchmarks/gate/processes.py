@@ -34,7 +34,7 @@ Array = NDArray[Any]
 WORKER = Path(__file__).resolve().with_name("worker.py")
 SUITE = str(Path(__file__).resolve().parents[2])
 MAKING = 600.0  # seconds in which a predictor is made, at the most
-PATIENCE = 60.0  # seconds for what takes hardly any, at the most
+ANSWERING = 60.0  # seconds for what takes hardly any, at the most
 FAREWELL = 2.0  # seconds in which workers end by themselves
 ANY_CORE = -1
 WATCHING = ("COV_CORE_", "COVERAGE_")  # variables that start coverage in each process
@@ -168,14 +168,14 @@ class Worker:
 
     def facts(self) -> dict[str, Any]:
         """Return what its speed may depend on, and the files that it imported."""
-        return self.ask({"facts": threadpoolctl.__file__}, PATIENCE)
+        return self.ask({"facts": threadpoolctl.__file__}, ANSWERING)
 
     def calls(
         self, starts: Sequence[int], batch_size: int, seconds: float = 0, core: int = ANY_CORE
     ) -> dict[str, Any]:
         """Label batches of examples, at first on a core, for about so many seconds."""
         question = {"starts": list(starts), "batch_size": batch_size, "core": core}
-        answer = self.ask(question, PATIENCE + 100 * seconds)
+        answer = self.ask(question, ANSWERING + 100 * seconds)
         self.core = answer.get("core", ANY_CORE)
         return answer
 

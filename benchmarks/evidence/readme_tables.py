@@ -1,0 +1,188 @@
+"""Write the tables of the README beside this folder, each from the data of a script.
+
+``python benchmarks/evidence/readme_tables.py`` replaces what follows each line
+``<!-- data/SCRIPT.jsonl -->``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, from any folder
+
+from benchmarks import atomic_write, cli
+from benchmarks.evidence.dask_scaling import calculate
+from benchmarks.evidence.data_files import DATA, Run, read
+from benchmarks.tables import Table, markdown
+
+K = TypeVar("K")
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the bounds of the chance of what happened `k` times of `n`.
+
+    Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the
+    binomial", 1934: where the chance is the lower bound, `k` or more, and where it is the upper
+    one, `k` or fewer, happen in (1 - confidence) / 2 of such runs.
+    """
+
+    def at_most(k: int, p: float) -> float:
+        return sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
+
+    def highest(k: int, chance: float) -> float:
+        """Return the highest `p` with which `k` or fewer happen with so much chance."""
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            p = (low + high) / 2
+            low, high = (p, high) if at_most(k, p) >= chance else (low, p)
+        return low
+
+    tail = (1 - confidence) / 2
+    return highest(k - 1, 1 - tail) if k else 0.0, highest(k, tail) if k < n else 1.0
+
+
+def grouped(runs: Iterable[Run], key: Callable[[Run], K]) -> dict[K, list[Run]]:
+    """Return runs by what tells them apart."""
+    groups: dict[K, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return groups
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Return the median, and the least and the greatest in brackets."""
+    low, median, high = (
+        f"{value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values))
+    )
+    return f"{median} ({low}–{high})" if len(values) > 1 else median
+
+
+def gate_error_rates(runs: list[Run]) -> list[Table]:
+    """Return how often the gate erred."""
+    heads = ["size", "judged by", "other core", "slowdown", "runs", "runs failed", "95 % interval"]
+    table = [[*heads, "cases slower", "undecided", "seconds a run"]]
+    groups: dict[tuple[str, ...], list[Run]]
+    groups = grouped(runs, lambda run: tuple(run["scenario"]))
+
+    def order(scenario: tuple[str, ...]) -> tuple[object, ...]:
+        size, method, other_core, slowdown = scenario
+        percent = float(slowdown.rstrip("%")) if slowdown.endswith("%") else 0.0
+        return method, other_core != "idle", size != "small", percent, slowdown
+
+    for scenario in sorted(groups, key=order):
+        of_scenario = groups[scenario]
+        n_failed = sum(run["failed"] for run in of_scenario)
+        cases = Counter(verdict for run in of_scenario for verdict in run.get("verdicts", ()))
+        counts = [
+            f"{cases[verdict]:,} of {cases.total():,}" if cases else ""
+            for verdict in ("slower", "undecided")
+        ]
+        low, high = interval(n_failed, len(of_scenario))
+        table.append(
+            [
+                *scenario,
+                str(len(of_scenario)),
+                str(n_failed),
+                f"{low:.0%} to {high:.0%}",
+                *counts,
+                f"{statistics.median(run['seconds'] for run in of_scenario):.0f}",
+            ]
+        )
+    return [table]
+
+
+def load_against_mlperf(runs: list[Run]) -> list[Table]:
+    """Return response times in milliseconds, as measured and as simulated."""
+    heads = ["wait, ms", "rate", "requests/s", "largest batch", "runs"]
+    table = [[*heads, "p50", "simulated", "p99", "simulated"]]
+    sent = [run | part for run in runs for part in run["parts"]]
+    groups: dict[tuple[float, float], list[Run]]
+    groups = grouped(sent, lambda run: (run["wait"], run["part"]))
+    for (wait, part), of in sorted(groups.items(), key=lambda group: group[0]):
+        table.append(
+            [
+                f"{1e3 * wait:g}",
+                f"{part:.0%}",
+                spread([run["rate"] for run in of], 0),
+                "/".join(map(str, sorted({run["largest"] for run in of}))),
+                str(len(of)),
+                *(
+                    spread([1e3 * run[key] for run in of], 1)
+                    for key in ("p50", "simulated_p50", "p99", "simulated_p99")
+                ),
+            ]
+        )
+    return [table]
+
+
+def dask_scaling(runs: list[Run]) -> list[Table]:
+    """Return what Dask costs on one machine, and what that makes of several."""
+    measured = [["on one machine", f"median of {len(runs)} runs"]]
+    for title, key, factor in (
+        ("one task, sent and its result received, ms", "task_alone", 1e3),
+        ("one task among many, ms", "task", 1e3),
+        ("examples handed out, GB/s", "handed_out", 1e-9),
+    ):
+        measured.append([title, spread([factor * run[key] for run in runs])])
+    rates: dict[int, float] = {}
+    for rows in runs[0]["blocks"]:
+        blocks = [run["blocks"][rows] for run in runs]
+        ratios = [of["one_process"] / of["workers"] for of in blocks]
+        measured.append([f"blocks of {rows}, time on workers ÷ in one process", spread(ratios)])
+        rates[int(rows)] = statistics.median(of["workers"] for of in blocks)
+    here = [max(of["one_process"] for of in run["blocks"].values()) for run in runs]
+    measured.append(["examples/s in one process", spread(here, 0)])
+    task = statistics.median(run["task"] for run in runs)
+    return [measured, calculate(task, rates, runs[0]["by_network"])]
+
+
+TABLES: dict[str, Callable[[list[Run]], list[Table]]] = {
+    "gate_error_rates": gate_error_rates,
+    "load_against_mlperf": load_against_mlperf,
+    "dask_scaling": dask_scaling,
+}
+
+
+def with_tables(text: str) -> str:
+    """Return the README's text with its tables made anew.
+
+    Raises
+    ------
+    ValueError
+        If a line that marks a table is missing.
+    """
+    for name, made in TABLES.items():
+        tables = "\n".join(map(markdown, made(read(DATA / f"{name}.jsonl"))))
+        mark = f"<!-- data/{name}.jsonl -->\n\n"
+        before, found, after = text.partition(mark)
+        if not found:
+            raise ValueError(f"{README} lacks the line {mark.strip()}")
+        rest = re.sub(r"\A(\|.*\n|\n(?=\|))*", "", after)
+        text = before + mark + tables + rest
+    return text
+
+
+def main() -> int:
+    """Write the tables."""
+    try:
+        atomic_write.write(README, with_tables(README.read_text()).encode())
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        print(f"readme_tables.py: {DATA} or {README} is damaged: {error!r}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
