@@ -1,0 +1,138 @@
+"""How the gate asks processes in turns, with processes whose durations are made up."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.gate import pairs
+from benchmarks.gate.decision import Comparison, Pairs
+from benchmarks.gate.pairs import FEWEST, TURN, Compared, Gate, Pair
+from benchmarks.gate.processes import ANY_CORE
+from benchmarks.record import GateRecord, Verdict
+from benchmarks.workload import Workload
+
+
+class FakeWorker:
+    """A worker whose calls take what they are said to, and whose labels are right."""
+
+    def __init__(self, gate: Gate, name: str, asked: list[Any], durations: Iterator[float]) -> None:
+        self.gate, self.name, self.asked, self.durations = gate, name, asked, durations
+        self.core = ANY_CORE
+
+    def calls(
+        self, starts: list[int], batch_size: int, seconds: float = 0, core: int = ANY_CORE
+    ) -> dict[str, Any]:
+        self.asked.append((self.name, tuple(starts), core))
+        self.core = 7 if core == ANY_CORE else core
+        data, labels = self.gate.data, self.gate._arrays[2].array
+        for start in starts:
+            labels[start : start + batch_size] = data.labels[start : start + batch_size]
+        return {"seconds": list(itertools.islice(self.durations, len(starts)))}
+
+
+def fake_gate(n_cases: int = 22, seconds: float | None = None) -> Gate:
+    fake: Any = type("Baseline", (), {"commit": "1234567890abcdef", "__str__": lambda _: "1234567"})
+    made = Gate(fake(), 0.05, n_cases, seconds=seconds)
+    made.share(Workload(20, 30, 8))
+    return made
+
+
+def measured(
+    made: Gate, current: Iterator[float], baseline: Iterator[float], n_pairs: int = 1
+) -> tuple[GateRecord, list[Any]]:
+    """Measure a case of durations that are made up; return what is saved, and what was asked."""
+    asked: list[Any] = []
+    made_of: list[Any] = [
+        Pair(
+            *(
+                FakeWorker(made, f"{name}{k}", asked, durations)  # type: ignore[arg-type]
+                for name, durations in (("A", current), ("B", baseline))
+            )
+        )
+        for k in range(n_pairs)
+    ]
+    monkeypatch = pytest.MonkeyPatch()
+    with monkeypatch.context() as patched:  # examples of near ties are not those of the data
+        patched.setattr(pairs, "check_near_ties", lambda *_: None)
+        found = made.measure(Compared(made_of, {}, []), range(8))
+    return found.gate, asked
+
+
+def test_order_of_calls() -> None:
+    result, asked = measured(fake_gate(), itertools.repeat(2e-3), itertools.repeat(2e-3), n_pairs=3)
+    n = len(result.pairs)
+    assert n >= FEWEST
+    asked = asked[-2 * n :]  # without those that warm up
+    order = "".join(name[0] for name, *_ in asked)
+    assert {order[i : i + 4] for i in range(0, 2 * n, 4)} == {"ABBA", "BAAB"}
+    turns = [name[1] for name, *_ in asked]
+    assert "".join(turns) == "".join(f"{k % 3}" * 2 * TURN for k in range(n))[: 2 * n]
+    assert [core for *_, core in asked] == [ANY_CORE, 7] * n  # the second's is that of the first
+    blocks = [starts for _, starts, _ in asked]
+    assert blocks[::2] == blocks[1::2]
+    assert [start for block in blocks[::2] for start in block] == [i % 8 for i in range(n)]
+
+
+def test_short_calls_are_asked_for_together() -> None:
+    durations = itertools.chain([1e-5] * 5, itertools.cycle([1e-5, 1e-5, 1e-5, 9e-5]))
+    result, asked = measured(fake_gate(), durations, itertools.repeat(1e-5))
+    assert {len(starts) for _, starts, _ in asked[-10:]} == {400}  # 4 ms
+    assert all(pair == (1e-5, 1e-5) for pair in result.pairs)  # medians
+    for seconds, n_calls in ((1.3e-3, 3), (1.4e-3, 1)):  # three leave out the first, two do not
+        _, asked = measured(fake_gate(), itertools.repeat(seconds), itertools.repeat(seconds))
+        assert len(asked[-1][1]) == n_calls
+
+
+def test_measures_until_it_is_decided() -> None:
+    def judged(slowdown: float, seconds: float) -> GateRecord:
+        noise = np.random.default_rng(4).uniform(0.9, 1.1, 100_000)
+        result, _ = measured(
+            fake_gate(1, seconds), iter(1e-2 * slowdown * noise), iter([1e-2] * 100_000)
+        )
+        return result
+
+    quick, slow = judged(3, 100), judged(1.08, 100)
+    assert quick.verdict == slow.verdict == "slower"
+    assert len(quick.pairs) == FEWEST < len(slow.pairs)
+    assert len(judged(1.05, 0).pairs) == FEWEST
+    assert judged(1.05, 0).verdict == "undecided"
+
+
+def test_slowdown_must_show_with_each_pair_of_processes() -> None:
+    def durations(bad: float) -> Iterator[float]:
+        yield from [1e-2] * 6  # of warming up
+        yield from itertools.cycle([*[0.0108] * TURN * 2, *[bad] * TURN])
+
+    same = itertools.repeat(1e-2)
+    made = fake_gate(1, 0.2)
+    assert measured(made, durations(0.0108), same, 3)[0].verdict == "slower"
+    assert measured(fake_gate(1, 0.2), durations(0.0101), same, 3)[0].verdict == "undecided"
+
+
+def test_error_rate_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    undecided = Verdict.UNDECIDED
+    spent: list[float] = []
+
+    def looked(
+        _: Pairs, turns: tuple[int, int], threshold: float, false_alarm: float, miss: float
+    ) -> Comparison:
+        spent.append(false_alarm)
+        assert miss == pytest.approx(false_alarm / rate * pairs.MISS)
+        return Comparison(1, 1, 1, 1, verdict)
+
+    monkeypatch.setattr(pairs, "judge", looked)
+    shared = fake_gate(4, seconds=0.8)
+    durations = itertools.repeat(1e-2)
+    for n_left, verdict in ((4, undecided), (4, Verdict.SLOWER), (3, Verdict.SAME), (3, undecided)):
+        spent.clear()
+        rate = pairs.FALSE_ALARM / n_left
+        result, _ = measured(shared, durations, durations)
+        assert result.confidence == 1 - 2 * rate
+        if verdict == undecided:
+            assert len(spent) > 2
+            assert sum(spent) == pytest.approx(rate)
+        else:
+            assert spent == pytest.approx([pairs.LOOK * rate])
