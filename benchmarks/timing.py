@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 REST = 0.15  # seconds at most for the threads of what ran before to fall asleep
-SLICE = 0.02
+SLICE = 0.01  # of it, to see whether they compute
 MAX_ROUNDS = 10_000  # of a case: enough for p99; more would only swell the saved file
 
 

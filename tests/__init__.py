@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ import cpuinfo  # type: ignore[import-untyped]
 ENVIRONMENT = {
     k: v for k, v in os.environ.items() if "XDIST" not in k and "GITHUB" not in k and k != "CI"
 }
-ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)  # which costs 0.2 s for each process
+# Modules are compiled once, and not in each process (0.2 s), and not into work trees.
+ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
+COMPILED = tempfile.TemporaryDirectory(prefix="linpredict-pycache-")
+ENVIRONMENT["PYTHONPYCACHEPREFIX"] = COMPILED.name
 ENVIRONMENT["PYTEST_ADDOPTS"] = "-p no:hypothesispytest -p no:zarr"
 
 

@@ -198,7 +198,7 @@ def test_unreachable_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_interruption_ends_the_cluster() -> None:
     process = subprocess.Popen(
-        command("-v", "--benchmark-max-time=2"), cwd=ROOT, env=ENVIRONMENT,
+        command("-v", "--benchmark-max-time=1"), cwd=ROOT, env=ENVIRONMENT,
         stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_interrupts,
     )  # fmt: skip
     assert process.stdout

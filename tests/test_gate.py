@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +24,7 @@ from benchmarks.gate import checkout, pairs
 from benchmarks.gate.checkout import Checkout, CheckoutError
 from benchmarks.gate.pairs import FEWEST
 from tests import ENVIRONMENT, heed_interrupts
+from tests.test_benchmarks import run as run_suite
 
 # Calls of 0.1 ms and more, and a limit that a busy machine does not reach by chance.
 WORKLOAD = ("--classes=20", "--features=20000", "--samples=32", "--batch-sizes=1,8")
@@ -265,17 +265,27 @@ def test_commit_without_the_package(repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("revision", "message"),
+    [
+        ("nothing", "git knows no commit 'nothing'"),
+        ("HEAD:linpredict", "git knows no commit 'HEAD:linpredict'"),
+        ("--all", "'--all' is not a revision"),
+        ("", "'' is not a revision"),
+    ],
+)
+def test_revision_that_is_none(repository: Path, revision: str, message: str) -> None:
+    with pytest.raises(CheckoutError, match=message):
+        checkout.resolve(repository, revision)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--baseline=nothing"], "--baseline: git knows no commit 'nothing'"),
-        (["--baseline=HEAD:linpredict"], "--baseline: git knows no commit 'HEAD:linpredict'"),
-        (["--baseline=--all"], "--baseline: '--all' is not a revision"),
-        (["--baseline="], "--baseline: '' is not a revision"),
         (["--baseline=HEAD", "--max-slowdown=5"], "--max-slowdown: '5' is not a percentage"),
         (["--baseline=HEAD", "--max-slowdown=-1%"], "--max-slowdown: '-1%' is not a percentage"),
         (["--baseline=HEAD", "--benchmark-disable"], "and --benchmark-disable does not"),
         (["--baseline=HEAD", "--codspeed"], "and --codspeed does not"),
-        (["--baseline=HEAD", "-n2"], "and -n does not"),
+        (["--baseline=HEAD", "-n", "2"], "and -n does not"),
         (["--baseline=HEAD", "--benchmark-cprofile=tottime"], "and --baseline measures in others"),
         (
             ["--baseline=HEAD", "--predictor=torch"],
@@ -286,8 +296,8 @@ def test_commit_without_the_package(repository: Path) -> None:
         (["--baseline-python=/nowhere/python"], "there is no file or command '/nowhere/python'"),
     ],
 )
-def test_refused_options(repository: Path, options: list[str], message: str) -> None:
-    done = run(repository, *options)
+def test_refused_options(options: list[str], message: str) -> None:
+    done = run_suite(*options)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert message in done.stderr
 
@@ -367,19 +377,28 @@ def test_git_is_missing(repository: Path) -> None:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("delay", [1.2, 1.6, 2.0, 3.0])
+@pytest.mark.parametrize("shown", ["rootdir", "making 1 of 6", "making 5 of 6", "pairs, at most"])
 def test_interruption_leaves_nothing_behind(
-    repository: Path, delay: float, sent: signal.Signals
+    repository: Path, shown: str, sent: signal.Signals
 ) -> None:
     arguments, environment = command(
         repository, "--baseline=HEAD~1", "--max-slowdown=0.001%", "--predictor=packed"
     )
+    terminal, output = pty.openpty()
     process = subprocess.Popen(
-        arguments, cwd=repository, env=environment, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts,
+        arguments, cwd=repository, env=environment, stdout=output, stderr=output,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
-    time.sleep(delay)
+    os.close(output)
+    said = b""
+    while shown.encode() not in said:
+        more = read(terminal)
+        assert more, said
+        said += more
     process.send_signal(sent)
+    while read(terminal):
+        pass
+    os.close(terminal)
     assert process.wait(timeout=60) not in (0, 1)
     left_behind(repository)
 
@@ -483,6 +502,9 @@ def test_both_sides_would_import_the_same_code(own: Path) -> None:
 
 def test_variable(repository: Path) -> None:
     path = repository.parent / "run.json"
+    change(
+        repository, "SECONDS_EACH = 6.0, 5.2", "SECONDS_EACH = 1.0, 1.0", GATE
+    )  # whatever it finds
     options = ("--baseline-set=OPENBLAS_NUM_THREADS=1", "--predictor=formula", "--batch-sizes=8")
     done = run(repository, *options, f"--benchmark-json={path}", threads={})
     assert done.returncode in (0, 1)
@@ -503,6 +525,7 @@ JUDGED = r"threshold 1\.3: 1 (slower|undecided|same|faster)"
 
 
 def test_two_gates_at_once(repository: Path) -> None:
+    change(repository, "SECONDS_EACH = 6.0, 5.2", "SECONDS_EACH = 1.0, 1.0", GATE)
     arguments, environment = command(
         repository, "--baseline=HEAD~1", "--batch-sizes=8", "--predictor=packed"
     )
