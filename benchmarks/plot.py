@@ -221,6 +221,7 @@ def write_batch_sizes(axes: Axes, curves: list[Curve]) -> None:
         for case in curve.line.cases
     ]
     taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for _, _, (x, y) in points]
+    drawn = [line.get_path().transformed(line.get_transform()) for line in axes.lines]
     for case, color, _ in points:
         for x, y in ((1, -1), (-1, 1), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, -1)):
             text = axes.annotate(
@@ -234,7 +235,8 @@ def write_batch_sizes(axes: Axes, curves: list[Curve]) -> None:
                 color=color,
             )
             box = text.get_window_extent()
-            if not box.count_overlaps(taken):
+            crossed = any(path.intersects_bbox(box, filled=False) for path in drawn)
+            if not crossed and not box.count_overlaps(taken):
                 taken.append(box)
                 break
             text.remove()

@@ -173,6 +173,29 @@ def read_run(path: Path) -> Run:
     UnusableRunError
         If it cannot be read, is not pytest-benchmark's JSON, or has no case of this suite.
     """
+    content = read_json(path)
+    lines = lines_of(content["benchmarks"])
+    about = converted(content, About)
+    try:
+        measured = moment(about.datetime)
+    except ValueError as error:
+        raise UnusableRunError(f"has no valid 'datetime': {error}") from error
+    try:
+        time = moment(about.commit_info.time)
+    except (TypeError, ValueError):  # outside of a repository
+        time = measured
+    return Run(
+        path=path,
+        commit=short(about.commit_info.id) + "+" * bool(about.commit_info.dirty),
+        time=time,
+        machine=described(about.machine_info),
+        lines=lines,
+        measured=measured,
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file of pytest-benchmark's: JSON with a list ``benchmarks``."""
     try:
         content = json.loads(path.read_bytes(), parse_constant=float)
     except OSError as error:
@@ -183,9 +206,13 @@ def read_run(path: Path) -> Run:
         raise UnusableRunError(f"is not JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
         raise UnusableRunError("is JSON, but not of pytest-benchmark: it has no list 'benchmarks'")
+    return content
 
+
+def lines_of(rows: list[Any]) -> tuple[Line, ...]:
+    """Return the lines that pytest-benchmark's rows make, those of other suites left out."""
     lines: dict[tuple[str, str, str], dict[int, Point]] = {}
-    for i, row in enumerate(content["benchmarks"]):
+    for i, row in enumerate(rows):
         info = row.get("extra_info") if isinstance(row, dict) else None
         if not isinstance(info, dict) or "predictor" not in info:
             continue  # of another suite
@@ -212,26 +239,9 @@ def read_run(path: Path) -> Run:
             )  # fmt: skip
     if not lines:
         raise UnusableRunError("has no case of this suite: save a run of pytest benchmarks/")
-
-    about = converted(content, About)
-    try:
-        measured = moment(about.datetime)
-    except ValueError as error:
-        raise UnusableRunError(f"has no valid 'datetime': {error}") from error
-    try:
-        time = moment(about.commit_info.time)
-    except (TypeError, ValueError):  # outside of a repository
-        time = measured
-    return Run(
-        path=path,
-        commit=short(about.commit_info.id) + "+" * bool(about.commit_info.dirty),
-        time=time,
-        machine=described(about.machine_info),
-        lines=tuple(
-            Line(predictor, workload, tuple(cases[size] for size in sorted(cases)), baseline)
-            for (predictor, workload, baseline), cases in lines.items()
-        ),
-        measured=measured,
+    return tuple(
+        Line(predictor, workload, tuple(cases[size] for size in sorted(cases)), baseline)
+        for (predictor, workload, baseline), cases in lines.items()
     )
 
 
