@@ -69,7 +69,7 @@ def beside_a_bare_loop(coef: Array) -> Callable[[Array], Array]:
     The file that CALLS names gets, for each call, its batch size and the durations of its loop.
     """
     predict = linpredict.LinearPredictor(coef).predict
-    batches: deque[Array] = deque(maxlen=8)  # the first of them are no longer in cache
+    batches: deque[Array] = deque(maxlen=100)  # the first of them are no longer in cache
     calls: list[tuple[int, list[float]]] = []
     atexit.register(lambda: Path(os.environ["CALLS"]).write_text(json.dumps(calls)))
 

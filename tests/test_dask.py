@@ -66,7 +66,8 @@ def test_recipe(client: Client) -> None:
     assert labels.dtype == np.intp
     assert labels.chunks == ((70,) * 14 + (20,),)
     np.testing.assert_array_equal(labels.compute(), predict(coef, x))
-    assert list(client.run(unpickled).values()) == [1, 1]
+    counts = client.run(unpickled).values()
+    assert 1 <= min(counts) <= max(counts) <= 2, counts  # and not with each of 15 blocks
 
 
 def test_out_of_core(client: Client, tmp_path: Path) -> None:
