@@ -114,7 +114,7 @@ def test_saved_figures(tmp_path: Path) -> None:
 def test_median_is_that_of_a_bare_loop(tmp_path: Path) -> None:
     log = tmp_path / "calls.json"
     content = saved(
-        tmp_path, *FULL, "--batch-sizes=1,64", "--benchmark-max-time=1",
+        tmp_path, *FULL, "--batch-sizes=1,64", "--benchmark-max-time=1.5",
         "--predictor=tests.predictors:beside_a_bare_loop", environment={"CALLS": str(log)},
     )  # fmt: skip
     calls = json.loads(log.read_text())

@@ -1,9 +1,11 @@
 """``--baseline`` and its like, as users run them."""
 
+import itertools
 import json
 import os
 import pty
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -160,7 +162,8 @@ def test_progress_on_a_terminal(repository: Path) -> None:
 
 
 def read(terminal: int) -> bytes:
-    """Read what comes, and nothing when the other end is closed."""
+    """Read what comes within a minute, and nothing when the other end is closed."""
+    assert select.select([terminal], [], [], 60)[0]
     try:
         return os.read(terminal, 4096)
     except OSError:
@@ -376,8 +379,14 @@ def test_git_is_missing(repository: Path) -> None:
     assert "--baseline: git cannot be run (No such file or directory): install git" in done.stderr
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("shown", ["rootdir", "making 1 of 6", "making 5 of 6", "pairs, at most"])
+@pytest.mark.parametrize(
+    ("shown", "sent"),
+    [
+        ("rootdir", signal.SIGINT),
+        ("making 1 of 6", signal.SIGTERM),
+        *itertools.product(("making 5 of 6", "pairs, at most"), (signal.SIGINT, signal.SIGTERM)),
+    ],
+)
 def test_interruption_leaves_nothing_behind(
     repository: Path, shown: str, sent: signal.Signals
 ) -> None:
