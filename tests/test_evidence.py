@@ -5,6 +5,7 @@ import re
 import pytest
 
 from benchmarks.evidence import readme_tables
+from benchmarks.evidence.data_files import DATA, read
 from benchmarks.evidence.readme_tables import README, interval, with_tables
 
 
@@ -78,3 +79,14 @@ def test_readme_has_the_tables_of_the_data() -> None:
             assert with_tables("".join(lines[: k + 5] + lines[k + 4 :])) == text
             with pytest.raises(ValueError, match=re.escape(line.strip())):
                 with_tables("".join(lines[:k] + lines[k + 1 :]))
+
+
+def test_readme_quotes_the_errors_of_the_data() -> None:
+    runs = read(DATA / "gate_error_rates.jsonl")
+    counts = []
+    for slowdown in ("0%", "10%"):
+        scenario = ["small", "gate, threshold 5%", "idle", slowdown]
+        failed = [run["failed"] for run in runs if run["scenario"] == scenario]
+        counts.append(f"{sum(failed)} of {len(failed)}")
+    quoted = "{} unchanged runs failed, {} 10 % slower did".format(*counts)
+    assert quoted in (README.parents[1] / "README.md").read_text()
