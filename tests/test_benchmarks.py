@@ -388,7 +388,7 @@ ENVIRONMENTS: dict[str, dict[str, str | None]] = {
     },
     "no home, no display": dict.fromkeys(
         ("MPLCONFIGDIR", "XDG_CACHE_HOME", "DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
-    ) | {"HOME": "/nonexistent"},
+    ) | {"HOME": "/proc/none"},
     "ASCII, one core": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }  # fmt: skip
 

@@ -20,7 +20,6 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -152,7 +151,7 @@ def main() -> int:
         "--bandwidth", type=positive, default=10, metavar="GBIT",
         help="of each machine's network, in Gbit/s (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, default=data_files.path_of(__file__), metavar="FILE")
+    data_files.add_out(parser, __file__)
     options = parser.parse_args()
     size = Size()
     try:

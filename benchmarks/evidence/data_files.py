@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
 
 import cpuinfo  # type: ignore[import-untyped]
 
+from benchmarks.atomic_write import check_writable
 from benchmarks.saved_runs import described
 from linpredict.machine import usable_cores
 
@@ -15,9 +17,24 @@ DATA = Path(__file__).with_name("data")
 Run = dict[str, Any]
 
 
-def path_of(script: str) -> Path:
-    """Return the file of a script, which is named without its ending."""
-    return DATA / f"{Path(script).stem}.jsonl"
+def add_out(parser: argparse.ArgumentParser, script: str) -> None:
+    """Add the option that names a file other than the script's own."""
+    parser.add_argument(
+        "--out",
+        type=writable,
+        default=DATA / f"{Path(script).stem}.jsonl",
+        metavar="FILE",
+        help="add a line for each run here (default: %(default)s)",
+    )
+
+
+def writable(text: str) -> Path:
+    """Parse the name of a file that can be written."""
+    try:
+        check_writable(Path(text))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: {error.strerror}") from error
+    return Path(text)
 
 
 def read(path: Path) -> list[Run]:

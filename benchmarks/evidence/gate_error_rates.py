@@ -184,7 +184,7 @@ def compare_fail_run(folder: Path, size: list[str]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure, or print what was measured."""
+    """Measure."""
     parser = argparse.ArgumentParser(description="Measure how often the gate errs.")
     parser.add_argument(
         "--runs", type=positive, default=10, metavar="N", help="default: %(default)s"
@@ -204,7 +204,7 @@ def main() -> int:
     parser.add_argument("--layout", action="store_true", help="add unused code to the kernel")
     parser.add_argument("--dependency", action="store_true", help="slow a dependency down")
     parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
-    parser.add_argument("--out", type=Path, default=data_files.path_of(__file__), metavar="FILE")
+    data_files.add_out(parser, __file__)
     options = parser.parse_args()
     try:
         measure(options)

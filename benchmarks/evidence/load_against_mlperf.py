@@ -147,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--features", type=positive, default=Workload.n_features, help="default: %(default)s"
     )
-    parser.add_argument("--out", type=Path, default=data_files.path_of(__file__), metavar="FILE")
+    data_files.add_out(parser, __file__)
     options = parser.parse_args(arguments)
     workload = Workload(n_features=options.features)
     call = rotating(LinearPredictor(workload.weights()).predict, workload.examples())
