@@ -1,4 +1,4 @@
-"""The pool of threads under ThreadSanitizer and AddressSanitizer."""
+"""The pool of threads under sanitizers."""
 
 import shutil
 import subprocess
@@ -84,11 +84,13 @@ main(int argc, char **argv)
 
 @pytest.mark.parametrize(
     ("sanitizer", "arguments"),
-    [("thread", []), ("address,undefined", ["and fork"])],
-    ids=["thread", "address"],
+    [("thread", []), ("address", []), ("undefined", ["and fork"])],
+    ids=["thread", "address", "fork"],
 )
 def test_sanitizer(tmp_path: Path, sanitizer: str, arguments: list[str]) -> None:
-    """ThreadSanitizer ends what starts threads after a fork, as a child does here."""
+    """Not all bear a fork: ThreadSanitizer ends a child that starts threads, and the lock of
+    AddressSanitizer's allocator stays locked in a child (3 of 74 runs hung).
+    """
     shutil.copy(POOL, tmp_path)
     source, program = tmp_path / "harness.c", tmp_path / "harness"
     source.write_text(HARNESS)
