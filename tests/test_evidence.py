@@ -28,9 +28,9 @@ def test_table_of_errors() -> None:
     ]
     ((heads, *rows),) = readme_tables.gate_error_rates(runs)
     assert rows == [
-        [*scenario[:3], "8%", "1", "1", "2% to 100%", "1 of 1", "0 of 1", "5"],
-        [*scenario, "2", "2", "16% to 100%", "3 of 4", "1 of 4", "4"],
-        ["small", "median:10%", "idle", "0%", "1", "0", "0% to 97%", "", "", "9"],
+        [*scenario[:3], "8%", "1", "1", "2% to 100%", "1 of 1", "0 of 1", "0 of 1", "5"],
+        [*scenario, "2", "2", "16% to 100%", "3 of 4", "0 of 4", "1 of 4", "4"],
+        ["small", "median:10%", "idle", "0%", "1", "0", "0% to 97%", "", "", "", "9"],
     ]
     assert {len(row) for row in rows} == {len(heads)}
 

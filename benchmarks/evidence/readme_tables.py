@@ -69,7 +69,7 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 def gate_error_rates(runs: list[Run]) -> list[Table]:
     """Return how often the gate erred."""
     heads = ["size", "judged by", "other core", "slowdown", "runs", "runs failed", "95 % interval"]
-    table = [[*heads, "cases slower", "undecided", "seconds a run"]]
+    table = [[*heads, "cases slower", "the same", "undecided", "seconds a run"]]
     groups: dict[tuple[str, ...], list[Run]]
     groups = grouped(runs, lambda run: tuple(run["scenario"]))
 
@@ -84,7 +84,7 @@ def gate_error_rates(runs: list[Run]) -> list[Table]:
         cases = Counter(verdict for run in of_scenario for verdict in run.get("verdicts", ()))
         counts = [
             f"{cases[verdict]:,} of {cases.total():,}" if cases else ""
-            for verdict in ("slower", "undecided")
+            for verdict in ("slower", "same", "undecided")
         ]
         low, high = interval(n_failed, len(of_scenario))
         table.append(

@@ -26,7 +26,8 @@ on the way may use up `LOOK` of the chance of an error, the last one what is lef
 calling a case slower is shared out to the cases not yet called slower (Holm, "A simple sequentially
 rejective multiple test procedure", 1979): where a commit slows all, the last ones need less proof.
 So in 99 of 100 runs at the least, no case is called slower that is not slower by more than the
-threshold; and of 100 cases that are slower by more, one at the most is called the same.
+threshold; and of 100 cases that are slower by more, one at the most is called the same. The latter
+did not hold with one of two cores kept busy: see "How often the gate errs" in the README.
 """
 
 from __future__ import annotations
