@@ -1,6 +1,7 @@
 """Measurements of the suite itself: their scripts, and the tables in the README."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,26 @@ def test_readme_has_the_tables_of_the_data() -> None:
             assert with_tables("".join(lines[: k + 5] + lines[k + 4 :])) == text
             with pytest.raises(ValueError, match=re.escape(line.strip())):
                 with_tables("".join(lines[:k] + lines[k + 1 :]))
+
+
+@pytest.mark.parametrize("content", ["", "{}", "no JSON"])
+def test_damaged_data(
+    content: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in readme_tables.TABLES:
+        (tmp_path / f"{name}.jsonl").write_text(content + "\n" * bool(content))
+    readme = tmp_path / "README.md"
+    readme.write_text(text := README.read_text())
+    monkeypatch.setattr(readme_tables, "DATA", tmp_path)
+    monkeypatch.setattr(readme_tables, "README", readme)
+    assert readme_tables.main() == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "is damaged" in said.err
+    assert readme.read_text() == text
 
 
 def test_readme_quotes_the_errors_of_the_data() -> None:

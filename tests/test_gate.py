@@ -39,7 +39,7 @@ def repository(tmp_path: Path) -> Path:
     folder = tmp_path / "repository"
     folder.mkdir()
     make_repository(folder, 0)
-    change(folder, "\nSECONDS, SECONDS_EACH = 115.0,", "\nSECONDS, SECONDS_EACH = 6.0,", GATE)
+    allow(folder, "6.0, 5.2", before="115.0, 5.2")
     return folder
 
 
@@ -57,6 +57,16 @@ def change(folder: Path, old: str, new: str, name: str = "linpredict/__init__.py
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+def allow(folder: Path, seconds: str, before: str = "6.0, 5.2") -> None:
+    """Let the gate of a repository take so many seconds, and for each case at least so many."""
+    change(
+        folder,
+        f"\nSECONDS, SECONDS_EACH = {before}\n",
+        f"\nSECONDS, SECONDS_EACH = {seconds}\n",
+        GATE,
+    )
 
 
 # OpenBLAS's threads spin for 0.11 s after a product: those of two tests at once hold each other up.
@@ -195,7 +205,7 @@ def test_undecided(repository: Path) -> None:
     change(repository, types, f"import itertools, time\n{waits}\n{types}", "linpredict/formula.py")
     noise = "time.sleep(2e-3 * next(WAITS))\n    w = as_weights(w)\n"
     change(repository, "w = as_weights(w)\n", noise, "linpredict/formula.py")
-    change(repository, "SECONDS_EACH = 6.0, 5.2", "SECONDS_EACH = 1.5, 1.5", GATE)
+    allow(repository, "1.5, 1.5")
     git(repository, "commit", "-qam", "noise")
     done = run(
         repository, "--baseline=HEAD", "--max-slowdown=1e-6%", "--predictor=formula",
@@ -511,9 +521,7 @@ def test_both_sides_would_import_the_same_code(own: Path) -> None:
 
 def test_variable(repository: Path) -> None:
     path = repository.parent / "run.json"
-    change(
-        repository, "SECONDS_EACH = 6.0, 5.2", "SECONDS_EACH = 1.0, 1.0", GATE
-    )  # whatever it finds
+    allow(repository, "1.0, 1.0")  # whatever it finds
     options = ("--baseline-set=OPENBLAS_NUM_THREADS=1", "--predictor=formula", "--batch-sizes=8")
     done = run(repository, *options, f"--benchmark-json={path}", threads={})
     assert done.returncode in (0, 1)
@@ -534,7 +542,7 @@ JUDGED = r"threshold 1\.3: 1 (slower|undecided|same|faster)"
 
 
 def test_two_gates_at_once(repository: Path) -> None:
-    change(repository, "SECONDS_EACH = 6.0, 5.2", "SECONDS_EACH = 1.0, 1.0", GATE)
+    allow(repository, "1.0, 1.0")
     arguments, environment = command(
         repository, "--baseline=HEAD~1", "--batch-sizes=8", "--predictor=packed"
     )

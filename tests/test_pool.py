@@ -84,7 +84,7 @@ main(int argc, char **argv)
 
 @pytest.mark.parametrize(
     ("sanitizer", "arguments"),
-    [("thread", []), ("address", []), ("undefined", ["and fork"])],
+    [("thread", []), ("address,undefined", []), ("undefined", ["and fork"])],
     ids=["thread", "address", "fork"],
 )
 def test_sanitizer(tmp_path: Path, sanitizer: str, arguments: list[str]) -> None:
