@@ -74,7 +74,8 @@ def beside_a_bare_loop(coef: Array) -> Callable[[Array], Array]:
     atexit.register(lambda: Path(os.environ["CALLS"]).write_text(json.dumps(calls)))
 
     def predict_or_loop(x: Array) -> Array:
-        if batches and len(batches[0]) != len(x):
+        # Near ties, which are checked before, take longer.
+        if batches and (len(batches[0]) != len(x) or batches[0].base is not x.base):
             batches.clear()
         batches.append(x)
         seconds = []

@@ -68,8 +68,8 @@ def test_ceilings_are_those_that_numpy_comes_near(dtype: str) -> None:
     read = computed = 0.0
 
     def is_near() -> bool:
-        ratios = read / limit.roofline.bandwidth, computed / limit.roofline.flop_rate
-        return all(0.65 < ratio < 1.5 for ratio in ratios)
+        of_limit = computed / limit.roofline.flop_rate  # 0.61 to 0.72 where OpenBLAS has AVX-512
+        return 0.65 < read / limit.roofline.bandwidth < 1.5 and 0.55 < of_limit < 1.15
 
     # BLAS's own threads would spin beside the ceilings.
     with threadpool_limits(1), ThreadPoolExecutor(cores) as threads:
@@ -78,7 +78,7 @@ def test_ceilings_are_those_that_numpy_comes_near(dtype: str) -> None:
             return amount / min(timed(lambda: [*threads.map(work, parts)])[0] for _ in range(n))
 
         start, n_rounds = time.perf_counter(), 0
-        while n_rounds < 8 or (not is_near() and time.perf_counter() - start < 60):
+        while n_rounds < 3 or (not is_near() and time.perf_counter() - start < 60):
             limit.measure(0.05)
             read = max(read, rate(coef.nbytes, lambda part: part.dot(part), 5))
             n_operations = cores * 2 * len(square) ** 3

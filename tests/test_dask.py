@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,17 @@ Array = NDArray[Any]
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def client() -> Iterator[Client]:
+@contextmanager
+def connect() -> Iterator[Client]:
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
     with Client(memory_limit="400 MB", **options) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    """A cluster for those who leave it as it is."""
+    with connect() as client:
         yield client
 
 
@@ -103,39 +111,41 @@ def test_local_cluster_leaves_the_environment() -> None:
         assert set(client.run(n_threads).values()) == {1}
 
 
-@pytest.fixture
-def on_dask(client: Client) -> Iterator[Client]:
-    """The cluster that the predictor `dask` will connect to."""
+@contextmanager
+def connected_to(client: Client) -> Iterator[None]:
+    """Have the predictor `dask` connect to a cluster."""
     # Dask would try for 30 s to connect to a worker that is gone.
     wait = {"distributed.comm.timeouts.connect": "5s"}
     with dask.config.set({"scheduler-address": client.scheduler.address} | wait):
-        yield client
+        yield
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 3, 100])
-def test_labels(on_dask: Client, n_samples: int) -> None:
+def test_labels(client: Client, n_samples: int) -> None:
     rng = np.random.default_rng(3)
     coef, x = rng.standard_normal((20, 300)), rng.standard_normal((n_samples, 300))
-    on_workers = peer_dask.dask(coef)
-    for _ in range(3):
-        np.testing.assert_array_equal(on_workers(x), predict(coef, x))
+    with connected_to(client):
+        on_workers = peer_dask.dask(coef)
+        for _ in range(3):
+            np.testing.assert_array_equal(on_workers(x), predict(coef, x))
 
 
-def test_killed_worker(on_dask: Client) -> None:
+def test_killed_worker() -> None:
     rng = np.random.default_rng(4)
     coef, x = rng.standard_normal((20, 20_000)), rng.standard_normal((400, 20_000))
     expected = predict(coef, x)
-    on_workers = peer_dask.dask(coef)
-    for k in range(4):
-        victim = list(on_dask.run(os.getpid).values())[k % 2]
-        timer = threading.Timer(0.01 * k, os.kill, (victim, signal.SIGKILL))
-        timer.start()
-        try:
-            for _ in range(5):
-                np.testing.assert_array_equal(on_workers(x), expected)
-        finally:
-            timer.join()
-            on_dask.wait_for_workers(2, timeout=60)
+    with connect() as client, connected_to(client):
+        on_workers = peer_dask.dask(coef)
+        for k in range(4):
+            victim = list(client.run(os.getpid).values())[k % 2]
+            timer = threading.Timer(0.01 * k, os.kill, (victim, signal.SIGKILL))
+            timer.start()
+            try:
+                for _ in range(5):
+                    np.testing.assert_array_equal(on_workers(x), expected)
+            finally:
+                timer.join()
+                client.wait_for_workers(2, timeout=60)
 
 
 def test_no_worker_left(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from benchmarks.evidence.gate_error_rates import make_repository
 from benchmarks.gate import checkout, pairs
 from benchmarks.gate.checkout import Checkout, CheckoutError
 from benchmarks.gate.pairs import FEWEST
+from benchmarks.timing import MAX_ROUNDS
 from tests import ENVIRONMENT, heed_interrupts
 from tests.test_benchmarks import run as run_suite
 
@@ -33,14 +34,26 @@ WORKLOAD = ("--classes=20", "--features=20000", "--samples=32", "--batch-sizes=1
 LIMIT = "--max-slowdown=30%"
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of two commits, both with the package as it stands; its gate takes less time."""
-    folder = tmp_path / "repository"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("template")
     make_repository(folder, 0)
     allow(folder, "6.0, 5.2", before="115.0, 5.2")
+    arguments, environment = command(folder, "--collect-only")  # compiles the modules
+    subprocess.run(arguments, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
+    ignore_compiled(folder)
     return folder
+
+
+def ignore_compiled(folder: Path) -> None:
+    (folder / ".git" / "info" / "exclude").write_text("__pycache__/\n")
+
+
+@pytest.fixture
+def repository(template: Path, tmp_path: Path) -> Path:
+    """A copy of the template, with its compiled modules."""
+    return Path(shutil.copytree(template, tmp_path / "repository", symlinks=True))
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -115,7 +128,6 @@ def slow_down(folder: Path) -> None:
     shutil.copytree(slower / "linpredict", folder / "linpredict", dirs_exist_ok=True)
 
 
-@pytest.mark.alone
 def test_unchanged_code_passes(repository: Path) -> None:
     summary = repository.parent / "summary.md"
     summary.write_text("what was there\n")
@@ -124,7 +136,6 @@ def test_unchanged_code_passes(repository: Path) -> None:
         repository,
         "--baseline=HEAD~1",
         f"--benchmark-json={path}",
-        threads={},
         GITHUB_STEP_SUMMARY=str(summary),
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -150,6 +161,12 @@ def test_unchanged_code_passes(repository: Path) -> None:
         assert result["ratio"] == pytest.approx(np.median(ratios))
         assert {low, high} <= {*ratios}
         assert (low < result["at_most"] < 1.3) == (result["verdict"] != "undecided")
+        # What is saved as the case's durations are those of the current side's processes.
+        data, of_pairs = case["stats"]["data"], [new for new, _ in result["pairs"]]
+        if len(data) < MAX_ROUNDS:  # all of them
+            blocks = np.array(data).reshape(len(of_pairs), -1)
+            assert np.median(blocks, axis=1) == pytest.approx(of_pairs)
+        assert case["extra_info"]["p50"] == case["stats"]["median"]
     assert "gate" not in run(repository).stdout.replace(str(repository), "")
 
 
@@ -180,7 +197,6 @@ def read(terminal: int) -> bytes:
         return b""
 
 
-@pytest.mark.alone
 def test_slower_work_tree_fails(repository: Path) -> None:
     slow_down(repository)
     path = repository.parent / "run.json"
@@ -188,8 +204,8 @@ def test_slower_work_tree_fails(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")[:7]
     assert done.returncode == 1
     assert re.search(
-        rf"packed, batch 8: [12]\.\d\dx slower than {commit} "
-        r"\(98 % interval [12]\.\d\d to [12]\.\d\d; threshold 1\.3\)",
+        rf"packed, batch 8: \d\.\d\dx slower than {commit} "
+        r"\(98 % interval \d\.\d\d to \d\.\d\d; threshold 1\.3\)",
         done.stdout,
     )
     end = "2 slower (packed 1, packed 8)"
@@ -223,7 +239,6 @@ def test_undecided(repository: Path) -> None:
     assert done.returncode == 1
 
 
-@pytest.mark.alone
 def test_faster_work_tree_passes(repository: Path) -> None:
     slow_down(repository)
     git(repository, "commit", "-qam", "slower")
@@ -329,6 +344,7 @@ def test_system_that_cannot_freeze_processes(monkeypatch: pytest.MonkeyPatch) ->
 def test_shallow_clone(repository: Path) -> None:
     clone = repository.parent / "clone"
     subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{repository}", clone], check=True)
+    ignore_compiled(clone)
     done = run(clone, "--baseline=HEAD~1")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "this clone is shallow and has no commit 'HEAD~1': fetch it with git" in done.stderr
@@ -431,6 +447,7 @@ def own(repository: Path) -> Path:
     serving = folder / "src" / "mine" / "serving.py"
     serving.write_text(OWN)
     git(folder, "init", "-q")
+    ignore_compiled(folder)
     for message in ("first", "slower"):
         git(folder, "add", ".")
         git(folder, "commit", "-qm", message)
@@ -482,7 +499,6 @@ def run_own(own: Path, *options: str, path: str = "src") -> subprocess.Completed
     return done
 
 
-@pytest.mark.alone
 def test_own_predictor_at_another_commit(own: Path) -> None:
     done = run_own(own, "--baseline=HEAD~1")
     first, last = (git(own, "rev-parse", "--short=7", rev).strip() for rev in ("HEAD~1", "HEAD"))
@@ -573,17 +589,3 @@ def test_small_shared_memory(repository: Path) -> None:
         pytest.skip(f"nothing can be mounted here: {done.stderr}")
     assert "1024\n" in done.stdout
     assert re.search(JUDGED, done.stdout), done.stdout + done.stderr
-
-
-def test_saved_durations_are_those_of_the_processes(repository: Path) -> None:
-    path = repository.parent / "run.json"
-    run(
-        repository, "--baseline=HEAD", "--batch-sizes=8", "--predictor=formula",
-        "--max-slowdown=900%", f"--benchmark-json={path}",
-    )  # fmt: skip
-    for case in json.loads(path.read_text())["benchmarks"]:
-        data, gate = case["stats"]["data"], case["extra_info"]["gate"]
-        n_calls = len(data) // len(gate["pairs"])
-        blocks = np.array(data[: n_calls * len(gate["pairs"])]).reshape(-1, n_calls)
-        assert np.median(blocks, axis=1) == pytest.approx([new for new, _ in gate["pairs"]])
-        assert case["extra_info"]["p50"] == case["stats"]["median"]
