@@ -47,6 +47,8 @@ def run(
     if not any(option.startswith(str(ROOT)) for option in options):
         options = (str(ROOT / "benchmarks"), *options)
     arguments = ["-p", "no:cacheprovider", *defaults, *options]
+    if "--codspeed" in options:
+        environment = {"PYTEST_ADDOPTS": ""}  # its plugin is needed
     if folder != ROOT or environment or {"-n", "-p", "--codspeed"} & {*options}:
         return subprocess.run(
             [sys.executable, "-m", "pytest", *arguments],

@@ -149,7 +149,8 @@ def test_killed_worker() -> None:
 
 
 def test_no_worker_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer_dask, "ANOTHER", 1)
+    for wait in ("CONNECT", "ANOTHER"):
+        monkeypatch.setattr(peer_dask, wait, 1)
     worker = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads=1"]
     with LocalCluster(n_workers=0, dashboard_address=None) as cluster, Client(cluster) as client:
         workers = [subprocess.Popen([*worker, cluster.scheduler_address]) for _ in range(2)]
@@ -209,7 +210,7 @@ def test_unreachable_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_interruption_ends_the_cluster() -> None:
     process = subprocess.Popen(
-        command("-v", "--benchmark-max-time=1"), cwd=ROOT, env=ENVIRONMENT,
+        command("-v", "--benchmark-max-time=0.3"), cwd=ROOT, env=ENVIRONMENT,
         stdout=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_interrupts,
     )  # fmt: skip
     assert process.stdout

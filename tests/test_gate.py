@@ -538,8 +538,10 @@ def test_both_sides_would_import_the_same_code(own: Path) -> None:
 def test_variable(repository: Path) -> None:
     path = repository.parent / "run.json"
     allow(repository, "1.0, 1.0")  # whatever it finds
-    options = ("--baseline-set=OPENBLAS_NUM_THREADS=1", "--predictor=formula", "--batch-sizes=8")
-    done = run(repository, *options, f"--benchmark-json={path}", threads={})
+    done = run(
+        repository, "--baseline-set=OPENBLAS_NUM_THREADS=1", "--predictor=formula",
+        "--batch-sizes=8", "--features=50", f"--benchmark-json={path}", threads={},
+    )  # fmt: skip
     assert done.returncode in (0, 1)
     differs = r"current:\n(  BLAS: .*, threads 1 → .*\n)?  OPENBLAS_NUM_THREADS: 1 → \(not set\)\n"
     assert re.search(differs, done.stdout)

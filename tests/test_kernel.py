@@ -101,7 +101,8 @@ def test_without_a_folder(tmp_path: Path) -> None:
 
 
 def test_processes_that_compile_at_once(tmp_path: Path) -> None:
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    variables = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "LINPREDICT_CFLAGS": "-O0"}
+    environment = os.environ | variables
     command = [sys.executable, "-c", CODE]
     processes = [
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)

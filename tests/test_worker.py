@@ -200,8 +200,9 @@ def test_killed_parent_leaves_no_worker() -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         groups = [int(pid) for pid in parent.stdout.readline().split()]
-        wait_for(lambda: psutil.STATUS_STOPPED in states(groups[0]))
-        wait_for(lambda: len(members(groups[1])) == 2)
+        for group in groups[:2]:
+            wait_for(lambda group=group: states(group) == {psutil.STATUS_STOPPED})  # type: ignore[misc]
+        assert len(members(groups[1])) == 2
         parent.send_signal(signal.SIGKILL)
         parent.wait()
         for group in groups:
