@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import load
+from benchmarks import load, serving
 from benchmarks.load import drawn_policies, main
 from benchmarks.serving import Policy, Server, greatest_rates, smallest_enough
 from tests.test_plot import run, script, texts, write
@@ -103,8 +103,9 @@ def test_what_is_named_is_drawn() -> None:
 @pytest.fixture
 def few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulate a tenth of the requests, for a test of what is said and drawn of them."""
-    for name in ("REQUESTS", "DRAWN_REQUESTS"):
-        monkeypatch.setattr(load, name, getattr(load, name) // 10)
+    for module in (load, serving):
+        for name in ("REQUESTS", "DRAWN_REQUESTS"):
+            monkeypatch.setattr(module, name, getattr(module, name) // 10)
 
 
 def with_rounds() -> dict[str, Any]:
