@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import stat
 import subprocess
 import sys
@@ -37,6 +38,19 @@ def run(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile the kernel, once for those who begin with one that is kept."""
+    home = tmp_path_factory.mktemp("home")
+    run(home)
+    return home
+
+
+@pytest.fixture
+def home(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "home"))
+
+
 def kept(home: Path) -> list[Path]:
     return sorted((home / "cache" / "linpredict").iterdir())
 
@@ -60,38 +74,34 @@ def test_kept_and_found_again(tmp_path: Path) -> None:
     assert file.stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_another_compiler_or_flag_makes_another_file(tmp_path: Path) -> None:
-    run(tmp_path)
+def test_another_compiler_or_flag_makes_another_file(home: Path) -> None:
     compiler = find_compilers()[0][0]
-    assert is_kernel(run(tmp_path, CC=script(tmp_path / "mine", f'exec {compiler} "$@"')))
-    assert is_kernel(run(tmp_path, LINPREDICT_CFLAGS="-O1"))
-    assert len(kept(tmp_path)) == 3
+    assert is_kernel(run(home, CC=script(home / "mine", f'exec {compiler} "$@"')))
+    assert is_kernel(run(home, LINPREDICT_CFLAGS="-O1"))
+    assert len(kept(home)) == 3
 
 
 @pytest.mark.parametrize("size", [0, 100, 5000])
-def test_a_file_that_is_cut_off_is_made_again(tmp_path: Path, size: int) -> None:
-    run(tmp_path)
-    (file,) = kept(tmp_path)
+def test_a_file_that_is_cut_off_is_made_again(home: Path, size: int) -> None:
+    (file,) = kept(home)
     content = file.read_bytes()
     file.write_bytes(content[:size])
-    assert is_kernel(run(tmp_path))
+    assert is_kernel(run(home))
     assert len(file.read_bytes()) == len(content)
 
 
-def test_a_folder_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
-    run(tmp_path)
-    (file,) = kept(tmp_path)
+def test_a_folder_that_others_may_write_to_is_not_used(home: Path) -> None:
+    (file,) = kept(home)
     file.write_bytes(b"not ours")
     file.parent.chmod(0o777)
-    assert is_kernel(run(tmp_path))
+    assert is_kernel(run(home))
     assert file.read_bytes() == b"not ours"
 
 
-def test_a_file_that_others_may_write_to_is_not_used(tmp_path: Path) -> None:
-    run(tmp_path)
-    (file,) = kept(tmp_path)
+def test_a_file_that_others_may_write_to_is_not_used(home: Path) -> None:
+    (file,) = kept(home)
     file.chmod(0o666)
-    assert is_kernel(run(tmp_path))
+    assert is_kernel(run(home))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
