@@ -16,6 +16,9 @@ import cpuinfo  # type: ignore[import-untyped]
 
 # What tests start need not compile modules in each process (0.2 s).
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Nor do OpenBLAS's threads spin for 0.11 s, from the import of NumPy on, on a core that another
+# test uses: 2**4 cycles.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 # The tests may run under pytest-xdist, and on GitHub; what they start does not. Nor does it load
 # these plugins, whose import takes half of the time that pytest takes to start.
 ENVIRONMENT = {

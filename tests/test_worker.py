@@ -98,12 +98,12 @@ def test_frozen_while_others_compute(start: Start) -> None:
 def test_calls_begin_on_a_core(start: Start) -> None:
     worker = start()
     cores = os.sched_getaffinity(0)
+    began_there = 0
     for core in cores:
-        began_on = []
-        for _ in range(20):
+        for _ in range(50):
             worker.calls([0], 1, core=core)
-            began_on.append(worker.core)
-        assert began_on.count(core) > 10
+            began_there += worker.core == core
+    assert began_there > 33 * len(cores)  # 25 where it is not asked for, and there are two
     assert os.sched_getaffinity(worker.process.pid) == cores
 
 
