@@ -114,8 +114,8 @@ def test_saved_figures(tmp_path: Path) -> None:
         assert 0 < info["latency_floor"] < 1
 
 
-def to_bare_loop(tmp_path: Path) -> list[float]:
-    """Return what a call of each case takes over what it takes in a bare loop just before."""
+def to_bare_loop(tmp_path: Path) -> list[list[float]]:
+    """Return what calls of each case take over what they take in a bare loop just before."""
     log = tmp_path / "calls.json"
     content = saved(
         tmp_path, *FULL, "--batch-sizes=1,64", "--benchmark-max-time=1",
@@ -129,17 +129,21 @@ def to_bare_loop(tmp_path: Path) -> list[float]:
         pairs = zip(loops, rounds[1:], strict=False)
         of_case = [seconds / np.median(loop) for loop, seconds in pairs if loop]
         assert len(of_case) >= 20
-        ratios.append(float(np.median(of_case)))
+        ratios.append(of_case)
     return ratios
 
 
 @pytest.mark.alone
 def test_median_is_that_of_a_bare_loop(tmp_path: Path) -> None:
-    # Once in some runs a shared machine's memory moves one by more: what the suite adds comes back.
-    runs: list[list[float]] = []
-    while len(runs) < 3 and (not runs or runs[-1] != pytest.approx([1, 1], rel=0.02)):
-        runs.append(to_bare_loop(tmp_path))
-    assert runs[-1] == pytest.approx([1, 1], rel=0.02), runs
+    # A shared machine that is disturbed needs more calls. What the suite adds does not cancel out.
+    ratios: list[list[float]] = [[], []]
+    for _ in range(6):
+        for all_of_case, more in zip(ratios, to_bare_loop(tmp_path), strict=True):
+            all_of_case += more
+        medians = [float(np.median(of_case)) for of_case in ratios]
+        if medians == pytest.approx([1, 1], rel=0.02):
+            return
+    pytest.fail(f"a call takes {medians} of a bare loop's")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
