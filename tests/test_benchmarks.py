@@ -114,36 +114,38 @@ def test_saved_figures(tmp_path: Path) -> None:
         assert 0 < info["latency_floor"] < 1
 
 
-def to_bare_loop(tmp_path: Path) -> list[list[float]]:
-    """Return what calls of each case take over what they take in a bare loop just before."""
+def beside_bare_loop(tmp_path: Path) -> list[list[tuple[float, float]]]:
+    """Return the seconds of calls of each case, and those in a bare loop just before."""
     log = tmp_path / "calls.json"
     content = saved(
         tmp_path, *FULL, "--batch-sizes=1,64", "--benchmark-max-time=1",
         "--predictor=tests.predictors:beside_a_bare_loop", environment={"CALLS": str(log)},
     )  # fmt: skip
-    calls, ratios = json.loads(log.read_text()), []
+    calls, found = json.loads(log.read_text()), []
     for case in content["benchmarks"]:
         rounds = case["stats"]["data"]
         loops = [loop for size, loop in calls if size == case["extra_info"]["batch_size"]]
         loops = loops[-len(rounds) :]  # without those that warm up
-        pairs = zip(loops, rounds[1:], strict=False)
-        of_case = [seconds / np.median(loop) for loop, seconds in pairs if loop]
-        assert len(of_case) >= 20
-        ratios.append(of_case)
-    return ratios
+        pairs = zip(rounds[1:], loops, strict=False)
+        found.append([(seconds, float(np.median(loop))) for seconds, loop in pairs if loop])
+    return found
 
 
 @pytest.mark.alone
 def test_median_is_that_of_a_bare_loop(tmp_path: Path) -> None:
     # A shared machine that is disturbed needs more calls. What the suite adds does not cancel out.
-    ratios: list[list[float]] = [[], []]
+    found: list[list[tuple[float, float]]] = [[], []]
     for _ in range(6):
-        for all_of_case, more in zip(ratios, to_bare_loop(tmp_path), strict=True):
-            all_of_case += more
-        medians = [float(np.median(of_case)) for of_case in ratios]
-        if medians == pytest.approx([1, 1], rel=0.02):
+        for pairs, more in zip(found, beside_bare_loop(tmp_path), strict=True):
+            pairs += more
+        loops = [float(np.median([loop for _, loop in pairs])) for pairs in found]
+        ratios = [float(np.median([call / loop for call, loop in pairs])) for pairs in found]
+        # A call after a pause takes longer: one of 0.9 ms mostly 0.01 ms, once 0.03.
+        allowed = [max(0.02, 4e-5 / loop) for loop in loops]
+        near = all(abs(ratio - 1) < most for ratio, most in zip(ratios, allowed, strict=True))
+        if near and min(map(len, found)) >= 20:
             return
-    pytest.fail(f"a call takes {medians} of a bare loop's")
+    pytest.fail(f"a call takes {ratios} of a bare loop's {loops} s")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
