@@ -49,7 +49,7 @@ def run(
     arguments = ["-p", "no:cacheprovider", *defaults, *options]
     if "--codspeed" in options:
         environment = {"PYTEST_ADDOPTS": ""}  # its plugin is needed
-    if folder != ROOT or environment or {"-n", "-p", "--codspeed"} & {*options}:
+    if folder != ROOT or environment or {"-n", "-p"} & {*options}:
         return subprocess.run(
             [sys.executable, "-m", "pytest", *arguments],
             cwd=folder,

@@ -82,7 +82,7 @@ def allow(folder: Path, seconds: str, before: str = "6.0, 5.2") -> None:
     )
 
 
-# OpenBLAS's threads spin for 0.11 s after a product: those of two tests at once hold each other up.
+# The threads of OpenBLAS of two tests at once hold each other up.
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -136,6 +136,7 @@ def test_unchanged_code_passes(repository: Path) -> None:
         repository,
         "--baseline=HEAD~1",
         f"--benchmark-json={path}",
+        threads={},
         GITHUB_STEP_SUMMARY=str(summary),
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -197,6 +198,7 @@ def read(terminal: int) -> bytes:
         return b""
 
 
+@pytest.mark.alone
 def test_slower_work_tree_fails(repository: Path) -> None:
     slow_down(repository)
     path = repository.parent / "run.json"
@@ -204,8 +206,8 @@ def test_slower_work_tree_fails(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")[:7]
     assert done.returncode == 1
     assert re.search(
-        rf"packed, batch 8: \d\.\d\dx slower than {commit} "
-        r"\(98 % interval \d\.\d\d to \d\.\d\d; threshold 1\.3\)",
+        rf"packed, batch 8: [12]\.\d\dx slower than {commit} "
+        r"\(98 % interval [12]\.\d\d to [12]\.\d\d; threshold 1\.3\)",
         done.stdout,
     )
     end = "2 slower (packed 1, packed 8)"
