@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import conclusions, json_file, machine, options, rows, tables
+from benchmarks import conclusions, json_file, machine, options, tables
 from benchmarks.gate import summary
 from benchmarks.gate.baseline import Baseline, BaselineError
 from benchmarks.gate.checkout import undirected
@@ -135,7 +135,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(output_json: dict[str, Any]) -> None:
     """Save the last attempt at each case, where some plugin runs cases again."""
-    output_json["benchmarks"] = rows.last_attempts(output_json["benchmarks"])
+    output_json["benchmarks"] = tables.last_attempts(output_json["benchmarks"])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -148,9 +148,9 @@ def pytest_benchmark_group_stats(
     """
     from pytest_benchmark.plugin import pytest_benchmark_group_stats as grouped
 
-    groups = grouped(config, rows.last_attempts(benchmarks), group_by)
+    groups = grouped(config, tables.last_attempts(benchmarks), group_by)
     for _, group in groups:
-        rows.name(group)
+        tables.name_rows(group)
     return groups
 
 

@@ -6,6 +6,7 @@ import argparse
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,14 +15,17 @@ N = TypeVar("N", int, float)
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, None: 1.0}
 
 
+def above_zero(text: str, parse: Callable[[str], N], what: str) -> N:
+    """Parse a finite number above zero."""
+    with suppress(ValueError, argparse.ArgumentTypeError):
+        if 0 < (value := parse(text)) < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a {what}")
+
+
 def positive(text: str) -> int:
     """Parse a positive integer."""
-    try:
-        if (value := int(text)) > 0:
-            return value
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return above_zero(text, int, "positive integer")
 
 
 def ascending(text: str, parse: Callable[[str], N], what: str) -> tuple[N, ...]:
@@ -39,12 +43,8 @@ def batch_sizes(text: str) -> tuple[int, ...]:
 
 def percentage(text: str) -> float:
     """Parse a percentage above zero, such as ``5%``."""
-    try:
-        if text.endswith("%") and 0 < (value := float(text[:-1]) / 100) < math.inf:
-            return value
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
+    number = text[:-1] if text.endswith("%") else ""
+    return above_zero(text, lambda _: float(number) / 100, "percentage like 5%")
 
 
 def variable(text: str) -> tuple[str, str]:
@@ -65,9 +65,7 @@ def seconds(text: str) -> float:
 
 def duration(text: str) -> float:
     """Parse a duration above zero, in seconds."""
-    if value := seconds(text):
-        return value
-    raise argparse.ArgumentTypeError(f"{text!r} is not a duration like 20ms, 0.02 or 20000us")
+    return above_zero(text, seconds, "duration like 20ms, 0.02 or 20000us")
 
 
 def waits(text: str) -> tuple[float, ...]:
@@ -77,12 +75,7 @@ def waits(text: str) -> tuple[float, ...]:
 
 def rate(text: str) -> float:
     """Parse a rate above zero."""
-    try:
-        if 0 < (value := float(text)) < math.inf:
-            return value
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is not a rate like 800, in requests per second")
+    return above_zero(text, float, "rate like 800, in requests per second")
 
 
 def folder(text: str) -> Path:

@@ -15,18 +15,11 @@ IRREPLACEABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY)
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file: wholly, or not at all.
+    """Write a file, in a folder that exists: wholly, or not at all.
 
     A plain file is replaced at once by a new one of the same mode and owner, and a link is
     followed to its target. Where it cannot be replaced, it is written over, and restored should
     that fail. Anything else (a device, a pipe, ``/dev/stdout``) is written to as it is.
-
-    Parameters
-    ----------
-    path : Path
-        Where, in a folder that exists.
-    content : bytes
-        What.
 
     Raises
     ------
@@ -39,11 +32,8 @@ def write(path: Path, content: bytes) -> None:
             stream.flush()  # what was printed before comes first
         write_all(descriptor, content)
     elif mode and not stat.S_ISREG(mode):
-        descriptor = os.open(path, os.O_WRONLY)
-        try:
-            write_all(descriptor, content)
-        finally:
-            os.close(descriptor)
+        with open(os.open(path, os.O_WRONLY), "wb", buffering=0) as file:
+            write_all(file.fileno(), content)
     else:
         target = Path(os.path.realpath(path))
         try:
@@ -125,19 +115,16 @@ def replace(target: Path, content: bytes) -> None:
 
 def write_over(target: Path, content: bytes) -> None:
     """Write over a plain file, and restore it where that fails."""
-    descriptor = os.open(target, os.O_RDWR)
-    try:
+    with target.open("r+b", buffering=0) as file:
         earlier = target.read_bytes()
         try:
-            write_all(descriptor, content)
-            os.ftruncate(descriptor, len(content))
+            write_all(file.fileno(), content)
+            file.truncate()
         except BaseException:
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            write_all(descriptor, earlier)
-            os.ftruncate(descriptor, len(earlier))
+            file.seek(0)
+            write_all(file.fileno(), earlier)
+            file.truncate()
             raise
-    finally:
-        os.close(descriptor)
 
 
 def write_all(descriptor: int, content: bytes) -> None:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import cycle
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.gate.pairs import Compared
 from benchmarks.label_check import Predict, check, check_near_ties
 from benchmarks.record import CaseId, GateRecord
-from benchmarks.timing import MAX_ROUNDS, rest, timed
+from benchmarks.timing import rest, timed
 from benchmarks.workload import Data
-
-Array = NDArray[Any]
 
 CHECKED = 64  # examples, at least, whose labels are compared with the formula's before timing
 CALLS = 5  # before timing, at least, unless they take more than a second
@@ -24,38 +18,17 @@ CALLS = 5  # before timing, at least, unless they take more than a second
 
 @dataclass
 class Case:
-    """A predictor at a batch size.
-
-    Parameters
-    ----------
-    id : CaseId
-        Which it is.
-    data : Data
-        What it labels, batch after batch.
-    predictor : callable or Compared
-        What labels them: in this process, or in those of the gate.
-    gate : GateRecord, optional
-        What the gate found.
-    """
+    """A predictor at a batch size, and what it labels, batch after batch."""
 
     id: CaseId
     data: Data
-    predictor: Predict | Compared
+    predictor: Predict | Compared  # in this process, or in those of the gate
     gate: GateRecord | None = None
 
     @property
     def starts(self) -> range:
         """Where the batches begin among the examples."""
         return range(0, len(self.data.x) - self.id.batch_size + 1, self.id.batch_size)
-
-    def check_unchanged(self) -> None:
-        """Raise `ChangedDataError` if weights or examples are no longer what they were."""
-        self.data.check_unchanged(self.starts, self.starts.step)
-
-    @property
-    def batches(self) -> Iterator[Array]:
-        """The batches, one after the other, again and again."""
-        return cycle([self.data.x[i : i + self.starts.step] for i in self.starts])
 
 
 def warm_up(predict: Predict, data: Data, starts: range) -> float:
@@ -94,8 +67,3 @@ def warm_up(predict: Predict, data: Data, starts: range) -> float:
         if total <= 1:
             call(checked[n_calls % n_checked])
     return fastest
-
-
-def n_rounds(seconds: float, max_time: float, at_least: int) -> int:
-    """Return how many rounds of so many seconds to time."""
-    return max(at_least, min(int(max_time / seconds), MAX_ROUNDS))

@@ -13,15 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.label_check import Predict
+from benchmarks.label_check import Array, Predict
 from benchmarks.roofline import ITEMSIZE, NUMPYS_BEST, Roofline
 from benchmarks.timing import timed
 from linpredict.compiler import CompilerError, NoCompilerError, library
 from linpredict.machine import usable_cores
-
-Array = NDArray[Any]
 
 LINE = 64  # bytes, as in ceilings.c
 IN_PLACE = 2**20  # bytes: so many weights are read where they are, fewer beside them
@@ -40,17 +37,8 @@ class Ceilings:
     Without a compiler the rates are those of NumPy's: the inner product of values with themselves,
     its fastest read of those tried, and a large matrix product. Other libraries may exceed them.
 
-    Parameters
-    ----------
-    coef : ndarray of shape (n_classes, n_features), contiguous
-        Weights, of the dtype of the examples.
-    precision : dtype
-        In which a predictor reads its weights and computes: float32 or float64.
-
-    Attributes
-    ----------
-    roofline : Roofline
-        By all that was measured until now.
+    They are those of a predictor that reads its weights and computes in a precision. `coef` is
+    contiguous, and of the dtype of the examples; `roofline` is by all that was measured until now.
     """
 
     def __init__(self, coef: Array, precision: np.dtype[Any]) -> None:
@@ -84,10 +72,13 @@ class Ceilings:
         if self._in_c:
             return self._memory.nbytes / self._in_c.seconds_to_read(self._memory)
         values = self._memory.view(np.float64)  # read 25 % faster than twice as many of float32
-        return values.nbytes / least_seconds(lambda: values.dot(values), AT_ONCE)
+        return values.nbytes / least_seconds(lambda: values.dot(values))
 
     def _flop_rate(self) -> float:
-        return self._in_c.multiply_add_rate() if self._in_c else gemm_rate(self._precision)
+        if self._in_c:
+            return self._in_c.multiply_add_rate()
+        a = np.ones((GEMM_SIZE, GEMM_SIZE), self._precision)
+        return 2.0 * GEMM_SIZE**3 / least_seconds(lambda: a @ a)
 
 
 class InC:
@@ -115,24 +106,19 @@ class InC:
 
     def multiply_add_rate(self) -> float:
         """Return the multiplications and additions per second in registers."""
-
-        def iterate(n: int) -> float:
-            return self._seconds(lambda _: self._multiply_add(n))
-
-        self._iterations, seconds = repeat_enough(iterate, self._iterations)
+        self._iterations, seconds = repeat_enough(
+            lambda n: self._seconds(lambda _: self._multiply_add(n)), self._iterations
+        )
         return self._operations * self._iterations * self._cores / seconds
 
     def seconds_to_read(self, values: Array) -> float:
         """Return the seconds to read contiguous values once, each core as many whole lines."""
         n_lines = values.nbytes // LINE // self._cores
-        start = values.ctypes.data
-
-        def read(repeats: int) -> float:
-            return self._seconds(
-                lambda core: self._read(start + core * n_lines * LINE, n_lines, repeats)
-            )
-
-        repeats, seconds = repeat_enough(read, self._repeats.get(n_lines, 1))
+        starts = [values.ctypes.data + core * n_lines * LINE for core in range(self._cores)]
+        repeats, seconds = repeat_enough(
+            lambda n: self._seconds(lambda core: self._read(starts[core], n_lines, n)),
+            self._repeats.get(n_lines, 1),
+        )
         self._repeats[n_lines] = repeats
         return seconds / repeats
 
@@ -191,16 +177,9 @@ def repeat_enough(seconds: Callable[[int], float], n: int) -> tuple[int, float]:
     return n, taken
 
 
-def gemm_rate(dtype: np.dtype[Any]) -> float:
-    """Return the multiplications and additions per second of a large square matrix product."""
-    a = np.ones((GEMM_SIZE, GEMM_SIZE), dtype)
-    return 2.0 * GEMM_SIZE**3 / least_seconds(lambda: a @ a, AT_ONCE)
-
-
-def least_seconds(work: Callable[[], object], for_seconds: float) -> float:
-    """Return the seconds of the fastest of as many calls as take so long together."""
-    least = math.inf
-    end = time.perf_counter() + for_seconds
+def least_seconds(work: Callable[[], object]) -> float:
+    """Return the seconds of the fastest of as many calls as take `AT_ONCE` together."""
+    least, end = math.inf, time.perf_counter() + AT_ONCE
     while least == math.inf or time.perf_counter() < end:
         least = min(least, timed(work)[0])
     return least

@@ -38,15 +38,7 @@ def of_runs(runs: Sequence[Run], names: Mapping[Path, str]) -> list[str]:
 
 
 def in_words(predictors: Mapping[str, Latencies], rooflines: Sequence[Roofline] = ()) -> list[str]:
-    """Sum up a run in at most four lines.
-
-    Parameters
-    ----------
-    predictors : dict of str to dict of int to float
-        The median latency of each batch size in seconds, by predictor.
-    rooflines : sequence of Roofline
-        One for each precision, where they were measured.
-    """
+    """Sum up a run in at most four lines; the rooflines are one for each precision."""
     lines = [what_decides(roofline, len(rooflines) > 1) for roofline in rooflines]
     room = MOST_LINES - len(lines)
     if len(predictors) <= room:

@@ -6,7 +6,6 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -67,22 +66,6 @@ def data(pytestconfig: pytest.Config, run: Session) -> Data:
 
 
 @pytest.fixture
-def may_fail(
-    benchmark: Any, predictor: str, batch_size: int, data: Data, run: Session
-) -> Callable[..., AbstractContextManager[None]]:
-    """Return what lets this case fail in a sentence where its predictor fails."""
-
-    @contextmanager
-    def may_fail(making: bool = False) -> Generator[None]:
-        benchmark.has_error = True  # so that pytest-benchmark leaves out what was timed until then
-        with failing(run, data, predictor, batch_size, making):
-            yield
-        benchmark.has_error = False
-
-    return may_fail
-
-
-@pytest.fixture
 def say(
     predictor: str, batch_size: int, capsys: pytest.CaptureFixture[str]
 ) -> Generator[Callable[[str], None]]:
@@ -110,15 +93,14 @@ def case(
     data: Data,
     say: Callable[[str], None],
     run: Session,
-    may_fail: Callable[..., AbstractContextManager[None]],
     pytestconfig: pytest.Config,
 ) -> Generator[Case]:
     """Make what is timed, and save what was found, and the machine's ceilings beside it."""
     case_id = Workload.of(pytestconfig).case(predictor, batch_size)
     benchmark.extra_info |= case_id.as_saved()
-    if run.gate and run.has(case_id):
+    if run.gate and case_id.name in [case.name for case in run.cases]:
         pytest.exit(f"{case_id.name} is run again, {JUDGED_ONCE}", pytest.ExitCode.USAGE_ERROR)
-    with may_fail(making=True):
+    with failing(run, data, benchmark, case_id, making=True):
         try:
             made = run.make(predictor, data, predictor in compared(pytestconfig), say)
         except UnavailableError as reason:

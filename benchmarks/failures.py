@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from benchmarks.gate.baseline import BaselineError, described
 from benchmarks.gate.processes import WorkerError
 from benchmarks.label_check import ChangedDataError
 from benchmarks.predictors import PREDICTORS
+from benchmarks.record import CaseId
 from benchmarks.session import Session
 from benchmarks.workload import Data
 
@@ -21,29 +23,30 @@ HERE = Path(__file__).parent
 
 @contextmanager
 def failing(
-    run: Session, data: Data, predictor: str, batch_size: int, making: bool = False
+    run: Session, data: Data, benchmark: Any, case: CaseId, making: bool = False
 ) -> Generator[None]:
     """Let a case fail in a sentence, and end the run where it cannot go on.
 
     Where a predictor cannot be made, or changes what others are measured on, its other cases fail
     with the same sentence. The traceback of its own code is shown once.
     """
+    predictor = case.predictor
+    benchmark.has_error = True  # so that pytest-benchmark leaves out what was timed until then
     if predictor in run.broken:
-        run.failed.append((predictor, batch_size))
+        run.failed.append((predictor, case.batch_size))
         pytest.fail(run.broken[predictor], pytrace=False)
-    case = f"{predictor}, batch {batch_size}"
     try:
         yield
     except pytest.exit.Exception:
         raise
     except BaselineError as error:
         baseline = run.gate and run.gate.baseline
-        message = f"baseline {baseline} cannot be measured: {case}: {error}"
+        message = f"baseline {baseline} cannot be measured: {case.name}: {error}"
         pytest.exit(message, pytest.ExitCode.USAGE_ERROR)
     except (Exception, SystemExit) as error:
         if isinstance(error, ConnectionError) and predictor in PREDICTORS:  # no cluster
-            pytest.exit(f"{case}: {error}", pytest.ExitCode.USAGE_ERROR)
-        sentence = f"{case}: {described(error)}"
+            pytest.exit(f"{case.name}: {error}", pytest.ExitCode.USAGE_ERROR)
+        sentence = f"{case.name}: {described(error)}"
         if isinstance(error, ChangedDataError):
             data.restore()
             sentence = f"{predictor} {error}: let it work on a copy"
@@ -52,10 +55,11 @@ def failing(
         if making or isinstance(error, ChangedDataError):
             run.broken[predictor] = sentence
         first = predictor not in [name for name, _ in run.failed]
-        run.failed.append((predictor, batch_size))
+        run.failed.append((predictor, case.batch_size))
         shown = error.traceback if isinstance(error, WorkerError) else own_traceback(error)
         message = "\n".join([sentence, *shown * first])
         raise pytest.fail.Exception(message, pytrace=False) from None
+    benchmark.has_error = False
 
 
 def own_traceback(error: BaseException) -> list[str]:

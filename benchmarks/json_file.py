@@ -17,14 +17,9 @@ from benchmarks import atomic_write
 
 
 class Destination(os.PathLike[str]):
-    """What pytest-benchmark writes to: memory, under the name of the file that is asked for.
+    """What pytest-benchmark writes to: memory, under the name of `target`, which is asked for.
 
     Where the system has no such files, it is a temporary one.
-
-    Parameters
-    ----------
-    target : Path
-        The file that is asked for.
     """
 
     def __init__(self, target: Path) -> None:

@@ -26,25 +26,12 @@ class ChangedDataError(ValueError):
 
 
 def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0) -> None:
-    """Compare labels with the formula's.
+    """Compare labels with the formula's, which are `expected`; errors count examples from `start`.
 
     A label is right when its score is as high as the best one up to rounding: a predictor may sum
     in any order. The bound is that of Higham and Mary, "A new approach to probabilistic rounding
     error analysis" (SIAM J. Sci. Comput. 41, 2019), for inner products of n terms, with λ = 6:
     6·√n·u·Σ|w_j x_j| for each of the two scores compared. Features that are zero are no terms.
-
-    Parameters
-    ----------
-    coef : ndarray of shape (n_classes, n_features)
-        Weights.
-    x : ndarray of shape (n_samples, n_features)
-        Examples, of the same dtype.
-    labels : array_like
-        What the predictor returned for them.
-    expected : ndarray of shape (n_samples,)
-        What the formula returned for them.
-    start : int
-        Number of the first example in the description.
 
     Raises
     ------
@@ -103,18 +90,14 @@ def check_near_ties(predict: Predict, coef: Array, batch_size: int) -> None:
 def near_ties(coef: Array, batch_size: int) -> Iterator[tuple[Array, Array]]:
     """Yield batches that a less precise dtype gets wrong, and the labels of their examples.
 
+    They have as many examples as asked for, `AT_MOST` at most; what is no near tie is zeros. For
+    one class or one feature there are none.
+
     In the workload's examples rounding the terms to bfloat16 is no more than the rounding that a
     sum of as many terms allows, and changes few labels. These examples have two features, 1 and c,
     where the scores of two classes cross: below c one is best and above c the other. The scores
     differ by u**0.75 of their terms, where the dtype rounds by u: 2**-18 of them for float32, which
     rounds by 2**-24 (bfloat16 by 2**-9), and 2**-40 for float64.
-
-    Parameters
-    ----------
-    coef : ndarray of shape (n_classes, n_features)
-        Weights. Nothing is yielded for one class or one feature.
-    batch_size : int
-        Examples of a batch, or `AT_MOST`. Those that are no near tie are zeros.
     """
     rng, case = np.random.default_rng(0), np.arange(CANDIDATES)
     j, k = rng.integers(coef.shape[1], size=(2, CANDIDATES))

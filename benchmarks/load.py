@@ -32,13 +32,14 @@ from matplotlib import style as styling
 from matplotlib.figure import Figure
 
 from benchmarks.argument_types import duration, rate, waits
-from benchmarks.plot_fonts import families, fitted
 from benchmarks.plot_style import (
     LINE_STYLES,
     STYLE,
     add_output_options,
     budget_style,
     check_folder,
+    families,
+    fitted,
     make_room,
     save,
     styles,
@@ -122,7 +123,8 @@ def draw(
         axes.set_ylabel("p99 response time (seconds)")
         for largest, wait in policies[name]:
             rates = server.most(largest) * np.array([0.03, 0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9])
-            p99 = [server.p99(rate, largest, DRAWN_REQUESTS, wait=wait) for rate in rates]
+            served = [server.serve(rate, largest, DRAWN_REQUESTS, wait=wait) for rate in rates]
+            p99 = [its.p(99) for its in served]
             waiting = f", waiting {quantity(wait, 's')}" if wait else ""
             axes.plot(rates, p99, label=f"{largest}{waiting}", **of_size[largest] | of_wait[wait])
         if budget:

@@ -42,69 +42,49 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
     default = Workload()
     group = parser.getgroup("linpredict", "latency and throughput against batch size")
     group.addoption(
-        "--predictor",
-        action="append",
-        metavar="NAME",
+        "--predictor", action="append", metavar="NAME",
         help=f"what to measure, repeatable: {', '.join(predictors.PREDICTORS)}, or "
         "package.module:factory where factory(coef) returns a callable or an object with .predict "
         "(default: formula and packed)",
-    )
+    )  # fmt: skip
     for name in ("classes", "features", "samples"):
         group.addoption(
-            f"--{name}",
-            type=positive,
-            default=getattr(default, f"n_{name}"),
-            metavar="N",
+            f"--{name}", type=positive, default=getattr(default, f"n_{name}"), metavar="N",
             help=f"number of {name} (default: %(default)s)",
-        )
+        )  # fmt: skip
     group.addoption(
-        "--batch-sizes",
-        type=batch_sizes,
-        metavar="N,N,…",
+        "--batch-sizes", type=batch_sizes, metavar="N,N,…",
         help="batch sizes, between commas (default: 1,2,4 … 1024, as far as there are samples)",
-    )
+    )  # fmt: skip
     group.addoption(
-        "--dtype",
-        choices=tuple(ITEMSIZE),
-        default=default.dtype,
+        "--dtype", choices=tuple(ITEMSIZE), default=default.dtype,
         help="of weights and examples (default: %(default)s)",
-    )
+    )  # fmt: skip
     group.addoption(
-        "--baseline",
-        metavar="REV",
+        "--baseline", metavar="REV",
         help="fail cases that are slower than they were at this commit (a branch, a tag, HEAD~3 …) "
         "of this package or, for package.module:factory, of the repository that it lies in; its "
         "code is run",
-    )
+    )  # fmt: skip
     group.addoption(
-        "--baseline-with",
-        action="append",
-        metavar="REQUIREMENT",
+        "--baseline-with", action="append", metavar="REQUIREMENT",
         help="compare with an environment that has this instead, repeatable: 'numpy==2.2.6'",
-    )
+    )  # fmt: skip
     group.addoption(
         "--baseline-python", metavar="PATH", help="compare with this interpreter's environment"
     )
     group.addoption(
-        "--baseline-set",
-        action="append",
-        type=variable,
-        metavar="NAME=VALUE",
+        "--baseline-set", action="append", type=variable, metavar="NAME=VALUE",
         help="compare with this environment variable set, repeatable: OPENBLAS_NUM_THREADS=1",
-    )
+    )  # fmt: skip
     group.addoption(
-        "--max-slowdown",
-        type=percentage,
-        default="5%",
-        metavar="PERCENT",
+        "--max-slowdown", type=percentage, default="5%", metavar="PERCENT",
         help="slowdown from which on a comparison fails a case (default: %(default)s)",
-    )
+    )  # fmt: skip
     group.addoption(
-        "--undecided",
-        choices=("pass", "fail"),
-        default="pass",
+        "--undecided", choices=("pass", "fail"), default="pass",
         help="what becomes of a case that cannot be decided in its time (default: %(default)s)",
-    )
+    )  # fmt: skip
     if not pluginmanager.hasplugin("benchmark"):
         # pytest-codspeed alone, or -p no:benchmark: the options in pyproject.toml must still parse.
         for option in ("--benchmark-sort", "--benchmark-columns", "--benchmark-max-time"):

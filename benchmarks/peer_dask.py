@@ -6,13 +6,10 @@ import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.label_check import Predict
+from benchmarks.label_check import Array, Predict
 from linpredict import LinearPredictor
 from linpredict.machine import usable_cores
-
-Array = NDArray[Any]
 
 # Seconds to wait for a scheduler, for its first worker, and for another where one is lost.
 CONNECT, FIRST, ANOTHER = 5, 3, 10

@@ -9,13 +9,10 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.label_check import Predict
+from benchmarks.label_check import Array, Predict
 from benchmarks.peers import NOT_BESIDE_TORCH, UnavailableError, choose_fastest, environment
 from linpredict.machine import n_threads
-
-Array = NDArray[Any]
 
 ROW_MAJOR, NO_TRANS, TRANS, PACKED, A_MATRIX = 101, 111, 112, 151, 161  # of mkl_cblas.h
 
@@ -34,42 +31,25 @@ def mkl(coef: Array) -> Predict:
     """
     library = load()
     n_classes, n_features = coef.shape
-    letter = {"float32": "s", "float64": "d"}[coef.dtype.name]
-    kinds: dict[str, Any] = {
-        "e": ctypes.c_int, "i": ctypes.c_int64, "p": ctypes.c_void_p, "z": ctypes.c_size_t,
-        "r": np.ctypeslib.as_ctypes_type(coef.dtype),
-    }  # fmt: skip
+    gemm = function(library, coef.dtype, "", "eeeiiirpipirpi")
+    pack_get_size = function(library, coef.dtype, "_pack_get_size", "eiii", "z")
+    pack = function(library, coef.dtype, "_pack", "eeeiiirpip")
+    compute = function(library, coef.dtype, "_compute", "eiiiiipipirpi")
 
-    def function(name: str, arguments: str, result: str = "") -> Any:
-        # Those with integers of 64 bits, whatever MKL_INTERFACE_LAYER says.
-        found = library[f"cblas_{letter}gemm{name}_64"]
-        found.argtypes, found.restype = [kinds[kind] for kind in arguments], kinds.get(result)
+    def scores(a: Array, b: Array) -> Array:
+        found = np.empty((len(a), len(b)), coef.dtype)
+        gemm(
+            ROW_MAJOR, NO_TRANS, TRANS, len(a), len(b), n_features,
+            1, a.ctypes.data, n_features, b.ctypes.data, n_features,
+            0, found.ctypes.data, len(b),
+        )  # fmt: skip
         return found
 
-    gemm = function("", "eeeiiirpipirpi")
-    pack_get_size = function("_pack_get_size", "eiii", "z")
-    pack = function("_pack", "eeeiiirpip")
-    compute = function("_compute", "eiiiiipipirpi")
-
     def examples_first(x: Array) -> Array:
-        x = np.ascontiguousarray(x, coef.dtype)
-        scores = np.empty((len(x), n_classes), coef.dtype)
-        gemm(
-            ROW_MAJOR, NO_TRANS, TRANS, len(x), n_classes, n_features,
-            1, x.ctypes.data, n_features, coef.ctypes.data, n_features,
-            0, scores.ctypes.data, n_classes,
-        )  # fmt: skip
-        return scores.argmax(1)  # type: ignore[no-any-return]
+        return scores(np.ascontiguousarray(x, coef.dtype), coef).argmax(1)  # type: ignore[no-any-return]
 
     def weights_first(x: Array) -> Array:
-        x = np.ascontiguousarray(x, coef.dtype)
-        scores = np.empty((n_classes, len(x)), coef.dtype)
-        gemm(
-            ROW_MAJOR, NO_TRANS, TRANS, n_classes, len(x), n_features,
-            1, coef.ctypes.data, n_features, x.ctypes.data, n_features,
-            0, scores.ctypes.data, len(x),
-        )  # fmt: skip
-        return scores.argmax(0)  # type: ignore[no-any-return]
+        return scores(coef, np.ascontiguousarray(x, coef.dtype)).argmax(0)  # type: ignore[no-any-return]
 
     @lru_cache(maxsize=1)  # a copy of the weights; the benchmark goes from one size to the next
     def packed(n_samples: int) -> Array:
@@ -93,6 +73,21 @@ def mkl(coef: Array) -> Predict:
         return scores.argmax(0)  # type: ignore[no-any-return]
 
     return choose_fastest(examples_first, weights_first, packed_weights_first)
+
+
+def function(
+    library: ctypes.CDLL, dtype: np.dtype[Any], name: str, arguments: str, result: str = ""
+) -> Any:
+    """Return one of oneMKL's functions for matrices of a dtype, by a letter for each argument."""
+    kinds: dict[str, Any] = {
+        "e": ctypes.c_int, "i": ctypes.c_int64, "p": ctypes.c_void_p, "z": ctypes.c_size_t,
+        "r": np.ctypeslib.as_ctypes_type(dtype),
+    }  # fmt: skip
+    letter = {"float32": "s", "float64": "d"}[dtype.name]
+    # Those with integers of 64 bits, whatever MKL_INTERFACE_LAYER says.
+    found = library[f"cblas_{letter}gemm{name}_64"]
+    found.argtypes, found.restype = [kinds[kind] for kind in arguments], kinds.get(result)
+    return found
 
 
 @cache

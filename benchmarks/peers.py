@@ -1,8 +1,8 @@
 """Other libraries, each the way its own users would serve a linear classifier.
 
-To add one, write a function like those below; its decorator gives it the name that users type. The
-weights are loaded once, the examples come as a NumPy array and are taken over without a copy
-where the library can, the labels go back as NumPy.
+To add one, write a function like those below and name it in `benchmarks.predictors`. The weights
+are loaded once, the examples come as a NumPy array and are taken over without a copy where the
+library can, the labels go back as NumPy.
 """
 
 from __future__ import annotations
@@ -13,33 +13,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.label_check import Predict
+from benchmarks.label_check import Array, Predict
 from benchmarks.timing import timed
 from linpredict.machine import n_threads
-
-Array = NDArray[Any]
-Factory = Callable[[Array], Predict]
-
-PEERS: dict[str, Factory] = {}
-
 
 NOT_BESIDE_TORCH = "PyTorch and mkl give wrong scores in one process: measure one without the other"
 
 
 class UnavailableError(Exception):
     """Why a predictor cannot run on this machine."""
-
-
-def peer(name: str) -> Callable[[Factory], Factory]:
-    """Register a function as the predictor that ``--predictor name`` measures."""
-
-    def register(factory: Factory) -> Factory:
-        PEERS[name] = factory
-        return factory
-
-    return register
 
 
 def fewer_threads() -> int | None:
@@ -64,7 +47,6 @@ def environment(**defaults: str) -> Generator[None]:
             del os.environ[name]
 
 
-@peer("sklearn")
 def sklearn(coef: Array) -> Predict:
     """`sklearn.linear_model.LogisticRegression`, without the scan for NaN and infinity."""
     from sklearn import config_context
@@ -83,13 +65,11 @@ def sklearn(coef: Array) -> Predict:
     return predict
 
 
-@peer("torch")
 def torch(coef: Array) -> Predict:
     """PyTorch on the CPU in inference mode."""
     return torch_on("cpu", coef)
 
 
-@peer("torch-cuda")
 def torch_cuda(coef: Array) -> Predict:
     """PyTorch on a CUDA device in inference mode; the time includes the transfers."""
     import torch as library
@@ -121,7 +101,6 @@ def torch_on(device: str, coef: Array) -> Predict:
     return choose_fastest(weights_first, examples_first)
 
 
-@peer("onnxruntime")
 def onnxruntime(coef: Array) -> Predict:
     """ONNX Runtime's default session, the weights an initializer of the graph.
 
@@ -153,7 +132,6 @@ def onnxruntime(coef: Array) -> Predict:
     return lambda x: session.run(None, {"x": x})[0]
 
 
-@peer("openvino")
 def openvino(coef: Array) -> Predict:
     """OpenVINO on the CPU, for latency, the weights a constant of the model; float32 alone.
 
@@ -175,7 +153,6 @@ def openvino(coef: Array) -> Predict:
     return lambda x: model([x], share_inputs=True, share_outputs=True)[0].argmax(1)
 
 
-@peer("jax")
 def jax(coef: Array) -> Predict:
     """JAX on the CPU, compiled for each batch size."""
     import jax as library

@@ -11,7 +11,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ from matplotlib.transforms import Bbox
 
 from benchmarks.argument_types import duration
 from benchmarks.conclusions import of_runs
-from benchmarks.plot_fonts import families, fitted
 from benchmarks.plot_limits import LimitLine, draw_knee, draw_limits, limits
 from benchmarks.plot_style import (
     LINE_STYLES,
@@ -37,6 +36,8 @@ from benchmarks.plot_style import (
     add_output_options,
     budget_style,
     check_folder,
+    families,
+    fitted,
     make_room,
     new_axes,
     save,
@@ -65,9 +66,8 @@ def curves(runs: list[Run]) -> list[Curve]:
     """Return the lines of all runs, each with a style and a label that tell it from every other."""
     names = run_names(runs)
     workloads = {line.workload for run in runs for line in run.lines}
-    predictors: dict[str, dict[str, Any]] = {}
-    colors_and_markers = styles()
-    line_styles: dict[str, dict[str, Any]] = {}
+    looks: defaultdict[str, dict[str, Any]] = defaultdict(styles().__next__)
+    line_styles: defaultdict[str, dict[str, Any]] = defaultdict(cycle(LINE_STYLES).__next__)
     drawn = []
     for run in runs:
         for line in run.lines:
@@ -78,10 +78,7 @@ def curves(runs: list[Run]) -> list[Curve]:
             )
             name = ", ".join(filter(None, parts))
             label = line.predictor + (" @ " if len(runs) > 1 else ", ") * bool(name) + name
-            style = predictors.get(line.predictor) or next(colors_and_markers)
-            predictors[line.predictor] = style
-            line_styles.setdefault(name, LINE_STYLES[len(line_styles) % len(LINE_STYLES)])
-            drawn.append(Curve(line, label, name, style | line_styles[name]))
+            drawn.append(Curve(line, label, name, looks[line.predictor] | line_styles[name]))
     return drawn
 
 
@@ -124,6 +121,8 @@ def told_apart(runs: list[Run], name: Callable[[Run], str]) -> dict[Path, str]:
             names |= {run.path: f"{text}, {run.machine.node}" for run in its}
             continue
         parts = {run.path: run.path.with_suffix("").parts for run in its}
+        if len({*parts.values()}) < len(its):  # run.1 and run.2
+            parts = {run.path: run.path.parts for run in its}
         n_parts = 1
         while len({part[-n_parts:] for part in parts.values()}) < len(its):
             n_parts += 1
@@ -297,21 +296,11 @@ def draw_history(runs: list[Run]) -> Figure | None:
 
 def history_names(runs: list[Run]) -> list[str]:
     """Name each run by its commit, and by what changed since the run before beside the machine."""
-    changed = {
-        run.path: ", ".join(
-            [
-                run.commit,
-                *(
-                    part
-                    for part, previous in zip(
-                        run.machine.software, before.machine.software, strict=True
-                    )
-                    if part and part != previous
-                ),
-            ]
-        )
-        for before, run in zip([runs[0], *runs], runs, strict=False)
-    }
+    changed = {}
+    for before, run in pairwise([runs[0], *runs]):
+        software = zip(run.machine.software, before.machine.software, strict=True)
+        new = (part for part, previous in software if part and part != previous)
+        changed[run.path] = ", ".join([run.commit, *new])
     names = told_apart(runs, lambda run: changed[run.path])
     return [fitted(names[run.path], 34) for run in runs]
 

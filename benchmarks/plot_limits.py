@@ -72,17 +72,11 @@ def line_of(label: str, cases: list[Point]) -> LimitLine:
         bend = [roofline.knee] if sizes[0] < roofline.knee < sizes[-1] else []
         points = sorted([*sizes, *bend])
         return LimitLine(label, {size: roofline.seconds(size) for size in points}, roofline.knee)
-    return LimitLine(
-        label,
-        {
-            size: min(
-                case.record.latency_floor
-                for case in cases
-                if case.batch_size == size and case.record and case.record.latency_floor
-            )
-            for size in sizes
-        },
-    )
+    seconds: dict[float, float] = dict.fromkeys(sizes, math.inf)
+    for case in cases:
+        if case.record and case.record.latency_floor:
+            seconds[case.batch_size] = min(seconds[case.batch_size], case.record.latency_floor)
+    return LimitLine(label, seconds)
 
 
 def draw_limits(

@@ -1,4 +1,4 @@
-"""Style of the figures: colours, axes, units; and how they are saved."""
+"""Style of the figures: colours, fonts, axes, units; and how they are saved."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import io
 import math
 import os
+import textwrap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager, get_font
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from benchmarks.argument_types import folder as folder_type
@@ -36,6 +39,8 @@ LINE_STYLES: tuple[dict[str, Any], ...] = tuple(
 AXES_WIDTH = 5.9  # inches that a legend leaves, with the label at the left
 BETWEEN_SIZES = 4.5  # inches of these, from the least batch size to the largest
 CHARACTER = 0.08  # inches, about, of a tick's label
+OWN = "DejaVu Sans"  # matplotlib's, always there
+LAST_RESORT = "Last Resort High-Efficiency"  # matplotlib's, a box for each letter
 
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -55,6 +60,43 @@ def styles() -> Iterator[dict[str, Any]]:
     """Yield a colour and a marker for each predictor."""
     for color, marker in zip(cycle(COLORS), cycle(MARKERS), strict=False):
         yield {"color": color, "marker": marker}
+
+
+def families(text: str) -> list[str]:
+    """Return matplotlib's font, and those installed that have what it lacks of a text."""
+    return list(dict.fromkeys([OWN, *filter(None, map(family, text))]))
+
+
+@cache
+def family(letter: str) -> str | None:
+    """Return a font that has a letter."""
+    fonts = {entry.fname: entry.name for entry in fontManager.ttflist if entry.name != LAST_RESORT}
+    for path in sorted(fonts, key=lambda path: (fonts[path] != OWN, path)):
+        if ord(letter) in letters(path):
+            return fonts[path]
+    return None
+
+
+@cache
+def letters(path: str) -> frozenset[int]:
+    """Return what a font has."""
+    try:
+        return frozenset(get_font(path).get_charmap())
+    except (OSError, RuntimeError):  # gone since matplotlib listed it, or of bitmaps
+        return frozenset()
+
+
+def fitted(text: str, width: int, n_lines: int = 3) -> str:
+    """Escape what no font has, cut out the middle of what is too long, and break into lines."""
+    drawable = "".join(
+        letter if letter.isprintable() and family(letter) else ascii(letter)[1:-1]
+        for letter in text
+    )
+    if (surplus := len(drawable) - n_lines * width) > 0:
+        middle = len(drawable) // 2
+        start = middle - surplus // 2 - 1
+        drawable = f"{drawable[:start]}…{drawable[start + surplus + 1 :]}"
+    return textwrap.fill(drawable, width)
 
 
 def new_axes(title: str, xlabel: str, ylabel: str) -> Axes:

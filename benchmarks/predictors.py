@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
 
-from numpy.typing import NDArray
-
+import benchmarks
 import linpredict
+from benchmarks import peers
 from benchmarks.gate.worker import PACKAGE, of_factory
-from benchmarks.label_check import Predict
+from benchmarks.label_check import Array, Predict
 from benchmarks.peer_dask import dask
 from benchmarks.peer_onemkl import mkl
-from benchmarks.peers import PEERS, UnavailableError
-from benchmarks.user_modules import import_module
+from benchmarks.peers import UnavailableError
 from linpredict.machine import usable_cores
-
-Array = NDArray[Any]
-
 
 PREDICTORS: dict[str, Callable[[Array], Predict]] = {
     **{
         name: partial(build, getattr(linpredict, attribute))
         for name, (attribute, build) in PACKAGE.items()
     },
-    **PEERS,
+    "sklearn": peers.sklearn,
+    "torch": peers.torch,
+    "torch-cuda": peers.torch_cuda,
+    "onnxruntime": peers.onnxruntime,
+    "openvino": peers.openvino,
+    "jax": peers.jax,
     "mkl": mkl,
     "dask": dask,
 }
@@ -62,22 +69,15 @@ def is_of_other_library(name: str) -> bool:
     return name in PREDICTORS and name not in PACKAGE
 
 
+SUITE = str(Path(__file__).parents[1])
 PROCESS = 40  # MiB of a process with NumPy
 
 
 def memory(names: Iterable[str], weights: int, batch: int, processes: Mapping[str, int]) -> int:
     """Return the bytes that predictors hold together, at the most.
 
-    They are made one after the other, and stay.
-
-    Parameters
-    ----------
-    names : iterable of str
-        The predictors.
-    weights, batch : int
-        Bytes of the weights and of the largest batch.
-    processes : mapping
-        In how many processes of its own a predictor is made, if it is not in this one.
+    They are made one after the other, and stay. Given are the bytes of the weights and of the
+    largest batch, and in how many processes of its own a predictor is made, if not in this one.
     """
     each = {name: (NEEDS.get(name, Needs()), processes.get(name, 0)) for name in names}
     copies = sum(needs.held * max(1, n) for needs, n in each.values())
@@ -90,11 +90,8 @@ def memory(names: Iterable[str], weights: int, batch: int, processes: Mapping[st
 def find(name: str) -> Callable[[Array], Predict]:
     """Return the function that makes a predictor from weights of shape (n_classes, n_features).
 
-    Parameters
-    ----------
-    name : str
-        A key of `PREDICTORS`, or ``package.module:factory``. ``factory(coef)`` may return a
-        callable or an object with a method ``predict``.
+    The name is a key of `PREDICTORS`, or ``package.module:factory``, where ``factory(coef)`` may
+    return a callable or an object with a method ``predict``.
 
     Raises
     ------
@@ -118,10 +115,24 @@ def find(name: str) -> Callable[[Array], Predict]:
     return partial(of_factory, name, factory)
 
 
-def check_usable(name: str, coef: Array) -> None:
-    """Raise `UnavailableError` where a predictor cannot serve such a model."""
-    if name == "packed" and len(coef) < 2:
-        raise UnavailableError("packed tells two classes apart, or more")
+def import_module(name: str) -> ModuleType:
+    """Import a module, from the current folder first, as ``python -m pytest`` does.
+
+    A package there that is called ``tests`` comes before the suite's. One that is called
+    ``benchmarks`` adds its modules to the suite's: its ``__init__.py`` is not run, and a module
+    that is named as one of the suite's is not found.
+    """
+    here = os.getcwd()
+    if sys.flags.safe_path or here == SUITE:
+        return importlib.import_module(name)
+    sys.path.insert(0, here)
+    try:
+        benchmarks.__path__ = pkgutil.extend_path(benchmarks.__path__, benchmarks.__name__)
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(here)
+        if here not in sys.path:  # for what is imported later; the suite comes first
+            sys.path.insert(1, here)
 
 
 def make(name: str, coef: Array) -> Predict:

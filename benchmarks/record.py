@@ -37,50 +37,23 @@ class Verdict(StrEnum):
 
 
 class GateRecord(msgspec.Struct, kw_only=True):
-    """What the gate found of a case.
+    """What the gate found of a case."""
 
-    Parameters
-    ----------
-    commit : str
-        What it was compared with.
-    pairs : sequence of (float, float)
-        Durations in seconds, current and baseline.
-    n_builds, turn : int
-        How many pairs of processes took turns; how many pairs of durations each turn has. Files of
-        before these were saved have the defaults.
-    max_slowdown : float
-        The threshold, such as 0.05.
-    confidence : float
-        Of `interval`.
-    seconds : float
-        Which the case took.
-    ratio : float
-        Median of the pairs' ratios, current over baseline.
-    interval : (float, float)
-        For the ratio; a bound is None where there were too few pairs for it.
-    at_most : float
-        Upper bound of the ratio, as certain as the verdict ``"same"`` must be.
-    verdict : Verdict
-        On the case.
-    sides : dict
-        What is known of ``current`` and ``baseline``.
-    differences : list of str
-        Between them.
-    """
-
-    commit: str
-    pairs: Annotated[list[tuple[Figure, Figure]], msgspec.Meta(min_length=2)]
+    commit: str  # what it was compared with
+    pairs: Annotated[list[tuple[Figure, Figure]], msgspec.Meta(min_length=2)]  # current, baseline
+    # How many pairs of processes took turns, and how many pairs of durations each turn has. Files
+    # of before these were saved have the defaults.
     n_builds: Count = 3
     turn: Count = 8
     max_slowdown: Figure = 0.05
-    confidence: float = 0.0
-    seconds: Figure | None = None
-    ratio: float = math.nan
-    interval: tuple[Figure | None, Figure | None] = (None, None)
-    at_most: Figure | None = None
+    confidence: float = 0.0  # of the interval
+    seconds: Figure | None = None  # which the case took
+    ratio: float = math.nan  # median of the pairs' ratios, current over baseline
+    interval: tuple[Figure | None, Figure | None] = (None, None)  # None: too few pairs for it
+    at_most: Figure | None = None  # the ratio, as certain as the verdict "same" must be
     verdict: Verdict = Verdict.UNDECIDED
-    sides: dict[str, dict[str, Any]] = {}
-    differences: list[str] = []
+    sides: dict[str, dict[str, Any]] = {}  # what is known of ``current`` and ``baseline``
+    differences: list[str] = []  # between them
 
 
 class CaseId(msgspec.Struct, kw_only=True):
@@ -113,35 +86,18 @@ class CaseId(msgspec.Struct, kw_only=True):
 
 
 class CaseRecord(CaseId, kw_only=True):
-    """What was measured of a case; None where it was not, or was not saved.
+    """What was measured of a case; None where it was not, or was not saved."""
 
-    Parameters
-    ----------
-    throughput : float
-        Predictions per second at the median latency.
-    p50, p95, p99 : float
-        Percentiles of latency in seconds: p95 of 20 rounds or more, p99 of 100.
-    precision : str, optional
-        In which the predictor reads its weights and computes.
-    in_doubt : float, optional
-        The part of the examples that `precision` left in doubt.
-    latency_floor : float, optional
-        The least possible latency in seconds, by the ceilings ``bandwidth`` (bytes per second) and
-        ``flop_rate`` (per second) for ``bytes`` and ``flops``; see `benchmarks.roofline.Roofline`.
-    gate : GateRecord, optional
-        What the gate found.
-    """
-
-    throughput: Figure | None = None
-    p50: float = math.nan
+    throughput: Figure | None = None  # predictions per second at the median latency
+    p50: float = math.nan  # seconds, as p95 and p99, of 20 rounds or more and of 100
     p95: Figure | None = None
     p99: Figure | None = None
-    precision: Dtype | None = None
-    in_doubt: float | None = None
-    latency_floor: Figure | None = None
+    precision: Dtype | None = None  # in which the predictor reads its weights and computes
+    in_doubt: float | None = None  # the part of the examples that this left in doubt
+    latency_floor: Figure | None = None  # see `benchmarks.roofline.Roofline`
     latency_floor_name: str | None = None
-    bandwidth: Figure | None = None
-    flop_rate: Figure | None = None
+    bandwidth: Figure | None = None  # bytes per second
+    flop_rate: Figure | None = None  # per second
     bytes: Figure | None = None
     flops: Figure | None = None
     gate: GateRecord | None = None

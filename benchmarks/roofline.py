@@ -17,29 +17,15 @@ class Roofline:
     A batch takes the time to read weights and examples once, or that of the multiplications and
     additions, whichever is longer (Williams, Waterman and Patterson, Communications of the ACM 52,
     2009).
-
-    Parameters
-    ----------
-    n_classes, n_features : int
-        Shape of the weights.
-    dtype, precision : str
-        Of the examples; of the weights as they are read, and of the arithmetic. ``"float32"`` or
-        ``"float64"``.
-    name : str
-        ``"limit"``, or ``"NumPy's best"`` where other libraries may exceed it.
-    bandwidth : float
-        Bytes read per second.
-    flop_rate : float
-        Multiplications and additions per second.
     """
 
     n_classes: int
     n_features: int
-    dtype: str
-    precision: str
-    name: str
-    bandwidth: float
-    flop_rate: float
+    dtype: str  # of the examples
+    precision: str  # of the weights as they are read, and of the arithmetic
+    name: str  # "limit", or `NUMPYS_BEST` where other libraries may exceed it
+    bandwidth: float  # bytes read per second
+    flop_rate: float  # multiplications and additions per second
 
     def bytes(self, batch_size: float) -> float:
         """Return the bytes of the weights and a batch."""

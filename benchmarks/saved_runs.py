@@ -59,27 +59,15 @@ class About(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Point:
-    """A batch size of a predictor in a run.
-
-    Parameters
-    ----------
-    batch_size : int
-        Examples of a batch.
-    median, q1, q3, p95 : float
-        Latencies in seconds; p95 where there are 20 rounds or more.
-    rounds : sequence of float
-        The latency of each round in seconds, where the file has them.
-    record : CaseRecord, optional
-        What else was saved; nothing of a baseline.
-    """
+    """A batch size of a predictor in a run."""
 
     batch_size: int
-    median: float
+    median: float  # of the latencies in seconds, as q1, q3 and p95
     q1: float
     q3: float
-    p95: float | None = None
-    rounds: Sequence[float] = ()
-    record: CaseRecord | None = None
+    p95: float | None = None  # of 20 rounds or more
+    rounds: Sequence[float] = ()  # the latency of each in seconds, where the file has them
+    record: CaseRecord | None = None  # what else was saved; nothing of a baseline
 
     @property
     def roofline(self) -> Roofline | None:
@@ -128,27 +116,11 @@ class Machine(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """A saved run.
-
-    Parameters
-    ----------
-    path : Path
-        Its file.
-    commit : str
-        Short, with a ``+`` where there were changes.
-    time : datetime
-        Of the commit; where none is known, of the measurement.
-    machine : Machine
-        What it ran on.
-    lines : tuple of Line
-        What was measured.
-    measured : datetime, optional
-        Of the measurement.
-    """
+    """A saved run."""
 
     path: Path
-    commit: str
-    time: datetime
+    commit: str  # short, with a ``+`` where there were changes
+    time: datetime  # of the commit; where none is known, of the measurement
     machine: Machine
     lines: tuple[Line, ...]
     measured: datetime | None = None
@@ -303,15 +275,7 @@ def short(commit: str) -> str:
 
 
 def read_runs(paths: Iterable[Path]) -> tuple[list[Run], int]:
-    """Read saved runs, each once; say on stderr which cannot be used.
-
-    Returns
-    -------
-    list of Run
-        Those that can.
-    int
-        The exit status: 0, or 2 where one cannot.
-    """
+    """Read saved runs, each once; the status is 2 where one cannot be used, as stderr says."""
     runs, status = [], 0
     for path in {os.path.realpath(path): path for path in paths}.values():
         try:

@@ -10,14 +10,12 @@ import bisect
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.label_check import Array
 from benchmarks.units import quantity
-
-Array = NDArray[Any]
 
 REQUESTS = 200_000  # of a simulation that the greatest rate rests on: its p99 repeats within 5 %
 DRAWN_REQUESTS = 30_000  # of one that is a point in the plot
@@ -28,18 +26,10 @@ LEAST = 0.01  # of the greatest throughput: lesser rates are not sought with a w
 
 
 class Policy(NamedTuple):
-    """When a server takes which requests.
+    """When a server takes which requests."""
 
-    Parameters
-    ----------
-    largest : int
-        The largest batch that it takes, among the sizes measured or between them.
-    wait : float
-        Seconds that the oldest request may wait for a batch to fill. 0: whoever waits is served.
-    """
-
-    largest: int
-    wait: float = 0.0
+    largest: int  # batch that it takes, one of the sizes measured or between them
+    wait: float = 0.0  # seconds that the oldest request may wait for a batch to fill
 
     def __str__(self) -> str:
         """Say it in words."""
@@ -54,14 +44,10 @@ class Served(NamedTuple):
     batch_size: float  # mean
     busy: float  # part of the time that the server computes
 
-    @property
-    def settled(self) -> Array:
-        """The response times without those of the start, when nobody waits yet."""
-        return self.responses[int(SETTLE * len(self.responses)) :]
-
     def p(self, percent: float) -> float:
-        """Return a percentile of the response times in seconds."""
-        return float(np.percentile(self.settled, percent))
+        """Return a percentile of the response times in seconds, without those of the start."""
+        settled = self.responses[int(SETTLE * len(self.responses)) :]
+        return float(np.percentile(settled, percent))
 
     def __str__(self) -> str:
         """Say what it costs."""
@@ -115,18 +101,9 @@ class Server:
     def serve(
         self, rate: float, largest: int, n_requests: int, seed: int = 0, wait: float = 0.0
     ) -> Served:
-        """Simulate requests.
+        """Simulate so many requests, at a rate per second, served as `Policy` says.
 
-        Parameters
-        ----------
-        rate : float
-            Requests per second.
-        largest, wait : int and float
-            See `Policy`.
-        n_requests : int
-            How many.
-        seed : int
-            Of the arrivals and the times of the batches.
+        The seed is that of the arrivals and of the times of the batches.
         """
         unit, quantiles = draw_requests(n_requests, seed)
         scaled: Array = unit / rate
@@ -153,23 +130,6 @@ class Server:
             (sum(ends) - sum(starts)) / free,
         )
 
-    def responses(
-        self, rate: float, largest: int, n_requests: int, seed: int = 0, wait: float = 0.0
-    ) -> Array:
-        """Simulate requests, and return the response time of each in seconds."""
-        return self.serve(rate, largest, n_requests, seed, wait).responses
-
-    def p99(
-        self,
-        rate: float,
-        largest: int,
-        n_requests: int = REQUESTS,
-        seed: int = 0,
-        wait: float = 0.0,
-    ) -> float:
-        """Return the 99th percentile of the response times in seconds."""
-        return self.serve(rate, largest, n_requests, seed, wait).p(99)
-
     def greatest_rate(
         self, largest: int, budget: float, wait: float = 0.0, least: float = 0.0
     ) -> float:
@@ -182,7 +142,7 @@ class Server:
             return 0.0
 
         def is_within(rate: float, n_requests: int) -> bool:
-            return self.p99(rate, largest, n_requests, wait=wait) <= budget
+            return self.serve(rate, largest, n_requests, wait=wait).p(99) <= budget
 
         def search(low: float, high: float, near: float, n_requests: int) -> tuple[float, float]:
             while high - low > near * high:

@@ -14,7 +14,7 @@ from benchmarks.ceilings import Ceilings
 from benchmarks.gate.pairs import Compared, Gate
 from benchmarks.label_check import Predict
 from benchmarks.peers import UnavailableError
-from benchmarks.record import CaseId, CaseRecord
+from benchmarks.record import CaseRecord
 from benchmarks.timing import rest
 from benchmarks.workload import Data
 
@@ -23,36 +23,16 @@ FIRST = 0.1  # seconds to measure ceilings before the first case
 
 @dataclass
 class Session:
-    """A run.
+    """A run."""
 
-    Parameters
-    ----------
-    blas : dict
-        NumPy's BLAS, as `benchmarks.machine.blas_info` found it before other libraries were loaded.
-    gate : Gate, optional
-        Compares with ``--baseline``.
-    ceilings : dict of str to Ceilings
-        What measures the machine's ceilings, by the precision of predictors.
-    cases : list of CaseRecord
-        What was measured, in order.
-    is_whole : bool
-        Whether the last case has ended.
-    is_summed_up : bool
-        Whether the summary has been printed.
-    broken : dict
-        By predictor, the sentence with which its other cases fail, too.
-    failed : list of (str, int)
-        The predictors and batch sizes that could not be measured.
-    """
-
-    blas: dict[str, Any]
+    blas: dict[str, Any]  # NumPy's, as `benchmarks.machine.blas_info` found it before any other's
     gate: Gate | None = None
-    ceilings: dict[str, Ceilings] = field(default_factory=dict)
-    cases: list[CaseRecord] = field(default_factory=list)
-    is_whole: bool = False
+    ceilings: dict[str, Ceilings] = field(default_factory=dict)  # by the precision of predictors
+    cases: list[CaseRecord] = field(default_factory=list)  # that were measured, in order
+    is_whole: bool = False  # whether the last case has ended
     is_summed_up: bool = False
-    broken: dict[str, str] = field(default_factory=dict)
-    failed: list[tuple[str, int]] = field(default_factory=list)
+    broken: dict[str, str] = field(default_factory=dict)  # what a predictor's other cases fail with
+    failed: list[tuple[str, int]] = field(default_factory=list)  # predictors and batch sizes
     _made: dict[str, Predict | Compared | UnavailableError] = field(default_factory=dict)
     _extra_infos: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -78,7 +58,8 @@ class Session:
     def _make(
         self, name: str, data: Data, is_compared: bool, say: Callable[[str], None]
     ) -> Predict | Compared:
-        predictors.check_usable(name, data.coef)
+        if name == "packed" and len(data.coef) < 2:
+            raise UnavailableError("packed tells two classes apart, or more")
         if self.gate and is_compared and (found := self.gate.start(name, say)):
             return found  # else the baseline lacks it
         predict = predictors.make(name, data.coef[:])  # a view: its shape is its own
@@ -92,10 +73,6 @@ class Session:
             rest()
             self.ceilings[precision.name].measure(FIRST)
         return self.ceilings[precision.name]
-
-    def has(self, case: CaseId) -> bool:
-        """Tell whether a case was measured before: some plugin runs it again."""
-        return case.name in self._extra_infos
 
     def add(self, record: CaseRecord, extra_info: dict[str, Any]) -> None:
         """Note what was measured of a case, in place of an earlier attempt."""

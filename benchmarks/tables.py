@@ -1,12 +1,17 @@
-"""Tables of the run's summary."""
+"""Tables of the run's summary, and the rows of pytest-benchmark's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from benchmarks.record import CaseRecord
+from msgspec.structs import astuple
+
+from benchmarks.record import CaseRecord, read_id
+from benchmarks.workload import Workload
 
 Table = list[list[str]]  # its heads first
+Row = dict[str, Any]  # of pytest-benchmark's tables
 
 
 def latencies(names: list[str], cases: Sequence[CaseRecord]) -> Table:
@@ -44,3 +49,27 @@ def markdown(table: Table) -> str:
     """Return a table in Markdown."""
     heads, *rows = ("| " + " | ".join(row) + " |\n" for row in table)
     return "".join([heads, "|:-" + "|-:" * (len(table[0]) - 1) + "|\n", *rows])
+
+
+def last_attempts(rows: Iterable[Row]) -> list[Row]:
+    """Leave out earlier attempts at a case that a plugin has run again."""
+    kept: dict[Any, Row] = {}
+    for row in rows:
+        case = read_id(row.get("extra_info"))
+        kept[(row.get("path"), *astuple(case)) if case else id(row)] = row
+    return list(kept.values())
+
+
+def name_rows(rows: list[Row]) -> None:
+    """Name the rows of a table by what tells them apart, in order of batch size by name."""
+    ours = [(row, case) for row in rows if (case := read_id(row.get("extra_info")))]
+    named = (
+        [case.predictor for _, case in ours],
+        [
+            str(Workload(case.n_classes, case.n_features, case.n_samples, case.dtype))
+            for _, case in ours
+        ],
+    )
+    for i, (row, case) in enumerate(ours):
+        parts = [values[i] for values in named if len(set(values)) > 1]
+        row["name"] = ", ".join([*parts, f"batch size {case.batch_size:>6}"])

@@ -10,17 +10,18 @@ warms what is timed, and saves what is found.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from itertools import cycle
 from typing import Any
 
 import pytest
 
-from benchmarks.case import Case, n_rounds, warm_up
+from benchmarks.case import Case, warm_up
+from benchmarks.failures import failing
 from benchmarks.gate.pairs import Compared
 from benchmarks.gate.summary import failure
 from benchmarks.options import compared
 from benchmarks.session import Session
-from benchmarks.timing import CLOCK
+from benchmarks.timing import CLOCK, MAX_ROUNDS
 from benchmarks.workload import Workload
 
 
@@ -52,22 +53,22 @@ def test_predict(
     case: Case,
     run: Session,
     say: Callable[[str], None],
-    may_fail: Callable[[], AbstractContextManager[None]],
     pytestconfig: pytest.Config,
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
-    with may_fail():
+    with failing(run, case.data, benchmark, case.id):
         if isinstance(case.predictor, Compared):
             assert run.gate
             case.gate, durations = run.gate.measure(case.predictor, case.starts, say)
             CLOCK.tell(benchmark, durations)
         else:
-            predict, batches = case.predictor, case.batches
+            predict, size = case.predictor, case.id.batch_size
+            batches = cycle([case.data.x[i : i + size] for i in case.starts])
             seconds = warm_up(predict, case.data, case.starts)
             max_time = float(pytestconfig.getoption("--benchmark-max-time"))
             at_least = pytestconfig.getoption("--benchmark-min-rounds", 5)
-            rounds = n_rounds(seconds, max_time, at_least)
+            rounds = max(at_least, min(int(max_time / seconds), MAX_ROUNDS))
             benchmark.pedantic(predict, setup=lambda: ((next(batches),), {}), rounds=rounds)
-        case.check_unchanged()
+        case.data.check_unchanged(case.starts, case.id.batch_size)
     if run.gate and case.gate and case.gate.verdict in run.gate.fails:
         pytest.fail(failure(case.id, case.gate), pytrace=False)

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 import linpredict
-from benchmarks.label_check import ChangedDataError
+from benchmarks.label_check import Array, ChangedDataError
 from benchmarks.record import CaseId
 from linpredict.machine import usable_cores
-
-Array = NDArray[Any]
 
 SEED = 0
 PER_STREAM = 2**20  # values drawn from one random stream; what is drawn depends on it
@@ -24,15 +20,7 @@ PER_STREAM = 2**20  # values drawn from one random stream; what is drawn depends
 
 @dataclass(frozen=True)
 class Workload:
-    """Examples to be labelled by a linear classifier with random weights.
-
-    Parameters
-    ----------
-    n_classes, n_features, n_samples : int
-        The weights are (n_classes, n_features), the examples (n_samples, n_features).
-    dtype : str
-        ``"float32"`` or ``"float64"``.
-    """
+    """Examples (n_samples, n_features) for a linear classifier of random weights."""
 
     n_classes: int = 64
     n_features: int = 262_144

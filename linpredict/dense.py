@@ -13,45 +13,16 @@ BYTES_OF_SCORES = 2**25  # at once
 
 
 class Dense:
-    """A model on BLAS.
+    """A model on BLAS, of weights of float32 or float64, which are copied."""
 
-    Parameters
-    ----------
-    coef : ndarray of shape (n_classes, n_features), float32 or float64
-        Weights; they are copied.
-    intercept : ndarray of shape (n_classes,), optional
-        Added to the scores.
-
-    Attributes
-    ----------
-    coef : ndarray of shape (n_classes, n_features)
-        The weights.
-    dtype : dtype
-        Theirs.
-    max_samples : int
-        Examples of a call, at most.
-    """
+    in_doubt = None  # no example is
 
     def __init__(self, coef: Array, intercept: Array | None) -> None:
         self.coef = np.array(coef, order="C")
-        self.dtype = coef.dtype
+        self.nbytes = self.coef.nbytes
+        self.dtype = self.precision = coef.dtype
         self._intercept = intercept
-        self.max_samples = max(1, BYTES_OF_SCORES // (8 * len(coef)))
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the weights."""
-        return self.coef.nbytes
-
-    @property
-    def precision(self) -> np.dtype[Any]:
-        """The dtype in which scores are computed."""
-        return self.dtype
-
-    @property
-    def in_doubt(self) -> None:
-        """No example is left in doubt."""
-        return None
+        self.max_samples = max(1, BYTES_OF_SCORES // (8 * len(coef)))  # of a call
 
     def reads(self, x: Array) -> bool:
         """Tell whether NumPy hands examples to BLAS without a copy of its own."""

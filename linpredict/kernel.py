@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
-from functools import cache
+import sys
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .compiler import CompilerError, NoCompilerError, library, words
-from .warning import warn
+
+# functools: its cached_property is written in Python up to 3.13 or so.
+INSIDE = (os.path.join(os.path.dirname(__file__), ""), functools.__file__)
 
 
 class Model(ctypes.Structure):
@@ -25,26 +29,14 @@ class Model(ctypes.Structure):
 
 
 class Kernel(NamedTuple):
-    """The compiled kernel, or why there is none.
+    """The compiled kernel, or why there is none."""
 
-    Attributes
-    ----------
-    label, decide, pack : callable, optional
-        Those of ``kernel.c``.
-    compiler : str
-        Name and version of the compiler that made it.
-    vector_bits : int
-        How wide its vectors are.
-    reason : str
-        Why there is none.
-    """
-
-    label: Any = None
+    label: Any = None  # this and the next two are functions of kernel.c
     decide: Any = None
     pack: Any = None
-    compiler: str = ""
+    compiler: str = ""  # its name and version
     vector_bits: int = 0
-    reason: str = ""
+    reason: str = ""  # why there is none
 
     def __str__(self) -> str:
         """Describe it in a few words."""
@@ -53,7 +45,7 @@ class Kernel(NamedTuple):
         return f"{self.vector_bits}-bit vectors, {self.compiler}"
 
 
-@cache
+@functools.cache
 def kernel() -> Kernel:
     """Return the kernel, compiled and checked when it is first asked for.
 
@@ -113,3 +105,14 @@ def is_right(kernel: Kernel) -> bool:
             if not right or (labels != best[:n]).any():
                 return False
     return True
+
+
+def warn(message: str) -> None:
+    """Warn at the line of the program that called this package.
+
+    ``skip_file_prefixes`` would do this from Python 3.12 on.
+    """
+    frame, level = sys._getframe(), 1
+    while frame.f_back and frame.f_code.co_filename.startswith(INSIDE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RuntimeWarning, level)

@@ -58,27 +58,11 @@ TOO_MANY = -2  # classes in question, in place of a label, as in kernel.c
 
 
 class Packed:
-    """A model on the kernel.
+    """A model on the kernel, of weights of float32 or float64, which are copied.
 
-    Parameters
-    ----------
-    coef : ndarray of shape (n_classes, n_features), float32 or float64
-        Weights; they are copied.
-    intercept : ndarray of shape (n_classes,), optional
-        Added to the scores.
-    kernel : Kernel
-        The compiled kernel.
-    block : int, optional
-        Features of a block.
-
-    Attributes
-    ----------
-    max_samples : int
-        Examples of a call, at most.
-    n_screened, n_doubtful : int
-        Examples that float32 was to label as float64 does, and those that it left in doubt.
-    in_range : bool
-        Whether the bound on the error holds for the weights.
+    A call labels `max_samples` at most. Of the `n_screened` examples that float32 was to label as
+    float64 does, it left `n_doubtful` in doubt. Where the weights are not `in_range`, the bound on
+    the error does not hold for them.
     """
 
     def __init__(

@@ -1,11 +1,8 @@
 """What makes a label right."""
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from benchmarks.label_check import Array
 
 
 def assert_right(w: Array, x: Array, labels: Array, intercept: Array | None = None) -> None:

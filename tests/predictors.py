@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import linpredict
-
-Array = NDArray[Any]
+from benchmarks.label_check import Array
 
 
 def function(coef: Array) -> Callable[[Array], Array]:

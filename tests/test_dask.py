@@ -17,7 +17,6 @@ import psutil
 import pytest
 import zarr
 from dask.distributed import Client, LocalCluster
-from numpy.typing import NDArray
 
 from benchmarks import peer_dask
 from benchmarks.evidence import dask_scaling
@@ -25,8 +24,6 @@ from linpredict import LinearPredictor, predict
 from linpredict.machine import n_threads, usable_cores
 from tests import ENVIRONMENT, heed_interrupts
 from tests.test_benchmarks import run
-
-Array = NDArray[Any]
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from benchmarks.label_check import ChangedDataError, check
+from benchmarks.label_check import Array, ChangedDataError, check
 from benchmarks.tracing import beyond_this_thread_paused
 from benchmarks.workload import Data, Workload
 from linpredict import predict
@@ -19,7 +18,6 @@ from tests import predictors
 from tests.test_benchmarks import ROOT, run, saved
 from tests.test_gate import git
 
-Array = NDArray[Any]
 WORKLOAD = Workload(5, 40, 64)
 
 

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmarks import atomic_write, options, rows
+from benchmarks import atomic_write, options, tables
 from benchmarks.json_file import Destination
 from tests import ENVIRONMENT, in_process
 from tests.test_benchmarks import ROOT, SMALL, run
@@ -368,11 +368,11 @@ def test_rows_can_be_told_apart(group_by: str) -> None:
 
 def test_rows_sort_by_batch_size() -> None:
     group = [row("packed", n) for n in (16, 1, 2)]
-    rows.name(group)
+    tables.name_rows(group)
     names = ["batch size      1", "batch size      2", "batch size     16"]
     assert sorted(case["name"] for case in group) == names
     mixed = [row("packed", 8), row("formula", 16), {"name": "test_other"}]
-    rows.name(mixed)
+    tables.name_rows(mixed)
     assert [case["name"] for case in mixed] == [
         "packed, batch size      8", "formula, batch size     16", "test_other",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ def mean_wait(rounds: list[float], busy: float) -> float:
     """Return the mean wait in units of the mean service time, one at a time, at some load."""
     server = Server({1: rounds})
     rate = busy / np.mean(rounds)
-    responses = server.responses(float(rate), 1, 500_000, seed=1)
+    responses = server.serve(float(rate), 1, 500_000, seed=1).responses
     return float(responses[25_000:].mean() / np.mean(rounds)) - 1
 
 
@@ -38,7 +38,7 @@ def test_exponential_service_is_m_m_1(busy: float) -> None:
 def test_a_batch_takes_all_that_wait_up_to_the_largest() -> None:
     server = Server({1: [1.0], 4: [1.0]})
     # With a request every nanosecond the first is alone, and then batches are full.
-    responses = server.responses(1e9, 4, 10)
+    responses = server.serve(1e9, 4, 10).responses
     assert responses == pytest.approx([1, 2, 2, 2, 2, 3, 3, 3, 3, 4])
 
 
@@ -53,9 +53,9 @@ def test_p99_repeats() -> None:
     server = Server({2**i: [0.001 * (1 + 0.1 * 2**i)] for i in range(6)})
     for largest in (1, 4, 32):
         rate = server.greatest_rate(largest, 0.02)
-        p99 = [server.p99(rate, largest, seed=seed) for seed in range(6)]
+        p99 = [server.serve(rate, largest, serving.REQUESTS, seed).p(99) for seed in range(6)]
         assert np.std(p99) / np.mean(p99) < 0.05
-        assert p99[0] <= 0.02 < server.p99(1.05 * rate, largest)
+        assert p99[0] <= 0.02 < server.serve(1.05 * rate, largest, serving.REQUESTS).p(99)
 
 
 def test_a_batch_waits_until_it_is_full_or_its_oldest_request_has_waited() -> None:
@@ -73,7 +73,7 @@ def test_a_batch_waits_until_it_is_full_or_its_oldest_request_has_waited() -> No
 def test_without_a_wait_it_is_what_it_was_before_there_were_waits() -> None:
     server = Server({2**i: [0.001 * (1 + 0.1 * 2**i), 0.002] for i in range(6)})
     assert server.greatest_rate(8, 0.02) == 4046.052631578928
-    assert server.p99(3000, 8, 30_000, wait=0.0) == 0.004654160782211693
+    assert server.serve(3000, 8, 30_000, wait=0.0).p(99) == 0.004654160782211693
 
 
 def test_part_of_the_time_that_the_server_computes() -> None:

@@ -5,22 +5,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from benchmarks import peer_onemkl, predictors
 from benchmarks.case import warm_up
-from benchmarks.label_check import WrongLabelsError, check_near_ties, near_ties
+from benchmarks.label_check import Array, WrongLabelsError, check_near_ties, near_ties
 from benchmarks.peers import UnavailableError, choose_fastest, environment
 from benchmarks.workload import Data, Workload
 from linpredict import predict
 from tests import ENVIRONMENT
-
-Array = NDArray[Any]
 
 
 def rounded(a: Array, bits: int) -> Array:

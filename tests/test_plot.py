@@ -34,8 +34,7 @@ from benchmarks.plot import (
     newest,
     run_names,
 )
-from benchmarks.plot_fonts import family, fitted
-from benchmarks.plot_style import BETWEEN_SIZES, STYLE, save, sizes_apart
+from benchmarks.plot_style import BETWEEN_SIZES, STYLE, family, fitted, save, sizes_apart
 from benchmarks.saved_runs import Line, Run, UnusableRunError, described, read_run, read_runs
 from tests import heed_interrupts, in_process, size_of_files
 

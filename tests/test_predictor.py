@@ -11,16 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from benchmarks.label_check import check
+from benchmarks.label_check import Array, check
 from benchmarks.workload import Workload
 from linpredict import LinearPredictor, predict
 from linpredict.kernel import kernel
 from linpredict.machine import usable_cores
 from tests.labels import assert_right
-
-Array = NDArray[Any]
 
 # Ragged panels and blocks.
 MODEL = (65, 70_001)

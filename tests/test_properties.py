@@ -5,20 +5,17 @@ import tempfile
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numpy.typing import NDArray
 
+from benchmarks.label_check import Array
 from linpredict import LinearPredictor, predict
 from linpredict.packed import Packed
 from tests.labels import assert_right
-
-Array = NDArray[Any]
 
 SPECIAL = (math.inf, -math.inf, math.nan, 0.0, -0.0, 5e-324, 1e-45, 1.0, -1.0, 1e30, 1e300, -1e300)
 

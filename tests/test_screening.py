@@ -5,14 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from benchmarks.label_check import Array
 from linpredict import LinearPredictor
 from linpredict.kernel import kernel
 from linpredict.packed import SKIPPED, Packed
 from tests.labels import assert_right
-
-Array = NDArray[Any]
 
 pytestmark = pytest.mark.skipif(kernel().label is None, reason="there is no kernel")
 SHAPE = (40, 5003)  # ragged panels and blocks

@@ -121,16 +121,10 @@ def measure(client: Any, size: Size) -> data_files.Run:
 
 
 def calculate(task: float, rates: dict[int, float], by_network: float) -> Table:
-    """Return the examples per second of several machines, by those of one.
+    """Return the examples per second of several machines.
 
-    Parameters
-    ----------
-    task : float
-        Seconds of one among many.
-    rates : dict
-        Examples per second on the workers of one machine, by the size of blocks.
-    by_network : float
-        Examples per second that each machine can receive.
+    `task` is the seconds of one among many, `rates` are the examples per second on the workers of
+    one machine, by the size of blocks, and `by_network` those that each machine can receive.
     """
     rows, rate = max(rates.items(), key=lambda item: item[1])
     heads = [f"machines, blocks of {rows}", "held by the workers", "read over the network"]

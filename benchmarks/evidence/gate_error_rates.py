@@ -194,12 +194,9 @@ def main() -> int:
         "--slowdown", type=percentage, default=0.0, metavar="PERCENT", help="default: unchanged"
     )
     parser.add_argument(
-        "--max-slowdown",
-        type=percentage,
-        default="5%",
-        metavar="PERCENT",
+        "--max-slowdown", type=percentage, default="5%", metavar="PERCENT",
         help="the gate's; default: %(default)s",
-    )
+    )  # fmt: skip
     parser.add_argument("--busy", action="store_true", help="keep one core busy")
     parser.add_argument("--layout", action="store_true", help="add unused code to the kernel")
     parser.add_argument("--dependency", action="store_true", help="slow a dependency down")

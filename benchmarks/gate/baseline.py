@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import linpredict
-from benchmarks.gate.checkout import Checkout, CheckoutError, current_commit, is_changed
+from benchmarks.gate.checkout import Checkout, CheckoutError, current_commit
 from benchmarks.gate.environments import (
     UnusableEnvironmentError,
     check_interpreter,
@@ -32,27 +32,10 @@ class Baseline:
 
     Its code runs, with the rights of whoever runs the benchmarks.
 
-    Parameters
-    ----------
-    names : sequence of str
-        The predictors of the run; modules of one's own are already imported.
-    revision : str, optional
-        A commit, of the repository that each predictor's source lies in.
-    requirements : sequence of str
-        What an environment of its own has instead, as pip takes it.
-    python : str, optional
-        Another interpreter.
-    variables : mapping
-        Environment variables.
-    say : callable
-        Told what takes more than seconds.
-
-    Attributes
-    ----------
-    python : str
-        The interpreter.
-    variables : mapping
-        Set beside those of this process.
+    `names` are the predictors of the run, whose own modules are already imported. `revision` is a
+    commit of the repository that each one's source lies in, `requirements` what an environment of
+    its own has instead, as pip takes it. `variables` are set beside those of this process, and
+    `say` is told what takes more than seconds.
 
     Raises
     ------
@@ -109,14 +92,8 @@ class Baseline:
         """Return where this side looks for modules first, where at last, and where it does not.
 
         What an environment has installed comes before the current side's work tree, and a commit's
-        before that.
-
-        Parameters
-        ----------
-        name : str
-            A predictor.
-        sources : mapping
-            The modules that the current side imported from work trees, and their files.
+        before that. `sources` are the modules that the current side imported from work trees, and
+        their files.
         """
         roots = dict.fromkeys([*own_folders(), *(root(*source) for source in sources.items())])
         checkout = self._checkouts.get(name)
@@ -148,8 +125,7 @@ class Baseline:
         checkout = self._checkouts.get(name)
         if not checkout:
             return "", ""
-        changed = "+" * is_changed(checkout.work_tree)
-        return current_commit(checkout.work_tree)[:7] + changed, checkout.commit[:7]
+        return current_commit(checkout.work_tree), checkout.commit[:7]
 
     def close(self) -> None:
         """Remove what is temporary."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,21 +16,10 @@ class CheckoutError(ValueError):
 
 
 class Checkout:
-    """The files of a git work tree as they are at a commit, in a temporary folder.
+    """The files of a folder's git work tree as they are at a commit, in a temporary folder.
 
-    Parameters
-    ----------
-    folder : Path
-        In the work tree.
-    revision : str
-        Anything that git resolves to a commit.
-
-    Attributes
-    ----------
-    commit : str
-        The full id of the commit.
-    work_tree, folder : Path
-        The work tree, and the folder that holds its files as they were.
+    `revision` is anything that git resolves to a commit, and `commit` its full id. `folder` holds
+    the files of `work_tree` as they were.
 
     Raises
     ------
@@ -52,12 +41,12 @@ class Checkout:
 
     def _extract(self) -> None:
         """Write the files, by an index of their own."""
-        index = {"GIT_INDEX_FILE": str(Path(self._temporary.name) / "index")}
+        index = str(Path(self._temporary.name) / "index")
         for arguments in (
             ["read-tree", self.commit],
             ["checkout-index", "--all", "--quiet", f"--prefix={self.folder}/"],
         ):
-            done = git(self.work_tree, *arguments, variables=index)
+            done = git(self.work_tree, *arguments, GIT_INDEX_FILE=index)
             if done.returncode:
                 reason = " ".join(done.stderr.decode(errors="replace").split())
                 raise CheckoutError(f"git cannot read {self.commit[:7]}: {reason}")
@@ -76,14 +65,9 @@ class Checkout:
 
 
 def current_commit(folder: Path) -> str:
-    """Return the commit that a work tree is at, or nothing outside of one."""
-    done = git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-    return done.stdout.decode().strip()
-
-
-def is_changed(folder: Path) -> bool:
-    """Tell whether files of a work tree are not those of its commit."""
-    return git(folder, "diff", "--quiet", "HEAD", "--").returncode == 1
+    """Return a work tree's commit in short; a ``+`` stands for files that are not those of it."""
+    commit = git(folder, "rev-parse", "--verify", "--quiet", "HEAD").stdout.decode()
+    return commit[:7] + "+" * (git(folder, "diff", "--quiet", "HEAD", "--").returncode == 1)
 
 
 def resolve(folder: Path, revision: str) -> str:
@@ -140,13 +124,11 @@ def undirected() -> Iterator[None]:
         os.environ.update(dropped)
 
 
-def git(
-    folder: Path, *arguments: str, variables: Mapping[str, str] | Iterable[tuple[str, str]] = ()
-) -> subprocess.CompletedProcess[bytes]:
+def git(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
     """Run git in a folder."""
     try:
         with undirected():
-            environment = os.environ | {"LC_ALL": "C"} | dict(variables)  # what it says is read
+            environment = os.environ | {"LC_ALL": "C"} | variables  # what it says is read
             return subprocess.run(
                 ["git", *arguments], cwd=folder, env=environment, capture_output=True, check=False
             )

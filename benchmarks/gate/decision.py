@@ -20,11 +20,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmarks.label_check import Array
 from benchmarks.record import Verdict
 
-Array = NDArray[Any]
 Pairs = Sequence[tuple[float, float]]  # durations in seconds: current, baseline
 
 
@@ -32,24 +31,14 @@ Pairs = Sequence[tuple[float, float]]  # durations in seconds: current, baseline
 class Comparison:
     """What the pairs of a case tell about the ratio of the durations, current over baseline.
 
-    Parameters
-    ----------
-    ratio : float
-        The median of the pairs' ratios.
-    low, high : float
-        Interval for it, as certain as that a case is slower must be.
-    at_most : float
-        Upper bound for it, as certain as that a case is the same must be.
-    verdict : Verdict
-        ``"slower"`` where the interval is above the threshold; ``"same"`` where `at_most` is
-        below it, or ``"faster"`` where that is below even 1 / threshold; otherwise
-        ``"undecided"``.
+    It is slower where the interval is above the threshold; the same where `at_most` is below it, or
+    faster where that is below even 1 / threshold; otherwise undecided.
     """
 
-    ratio: float
-    low: float
+    ratio: float  # the median of the pairs' ratios
+    low: float  # interval for it, as certain as that a case is slower must be
     high: float
-    at_most: float
+    at_most: float  # upper bound for it, as certain as that a case is the same must be
     verdict: Verdict
 
     def as_saved(self) -> dict[str, Any]:
@@ -72,17 +61,9 @@ def judge(
     must also be so by those of each pair of processes alone, by half the threshold on a log scale.
     Before this was asked for, 1 of 50 runs of equal versions at 64 × 16,384 failed.
 
-    Parameters
-    ----------
-    pairs : sequence of (float, float)
-        Durations in seconds, the current version's and the baseline's.
-    turns : tuple of int
-        How many pairs of processes took turns, and how many pairs of durations each turn has.
-    threshold : float
-        The ratio above which a case is slower, such as 1.05.
-    false_alarm, miss : float
-        Chance, at the most, of the verdict ``"slower"`` where the true ratio is below the
-        threshold, and of ``"same"`` or ``"faster"`` where it is above.
+    `turns` are how many pairs of processes took turns, and how many pairs of durations each turn
+    has; `threshold` is a ratio such as 1.05. `false_alarm` and `miss` are the chance, at the most,
+    of ``"slower"`` where the true ratio is below it, and of ``"same"`` or ``"faster"`` above it.
     """
     current, baseline = np.array(pairs).T
     ratios = current / baseline

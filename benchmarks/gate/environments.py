@@ -94,12 +94,7 @@ class UnusableEnvironmentError(ValueError):
 def check_interpreter(python: str) -> str:
     """Return the absolute path of an interpreter that has NumPy, in whatever environment.
 
-    Links are not followed: the interpreter of a virtual environment is one.
-
-    Parameters
-    ----------
-    python : str
-        A path, or a command.
+    It is given by a path or a command. Links are not followed: that of a virtual environment is one.
 
     Raises
     ------
@@ -147,16 +142,9 @@ def with_requirements(
     requirements leave open (``numpy<2.3``, a branch) stays as it was when it was made. Where there
     is no cache folder to be trusted, it is for this run alone.
 
-    Parameters
-    ----------
-    requirements : sequence of str
-        As pip takes them: ``numpy==2.2.6``, a folder, a wheel, ``package @ git+https://…``. A
-        folder or file whose contents have changed makes another environment. Order, repetitions
-        and white space do not matter.
-    python : str
-        The interpreter of the environment from which everything else is taken.
-    say : callable
-        Takes a sentence on what is done when it takes seconds.
+    Requirements are ``numpy==2.2.6``, a folder, a wheel, ``package @ git+https://…``. A folder or
+    file whose contents have changed makes another environment; order, repetitions and white space
+    do not matter. Everything else is that of `python`. `say` is told what takes seconds.
 
     Raises
     ------

@@ -43,18 +43,15 @@ from itertools import count, cycle, islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.gate.baseline import Baseline, BaselineError, Folders, described, own_folders
 from benchmarks.gate.decision import judge
 from benchmarks.gate.differences import as_saved, differences
 from benchmarks.gate.processes import ANY_CORE, LackingError, SharedArray, Worker, end
-from benchmarks.label_check import AT_MOST, check, check_near_ties
+from benchmarks.label_check import AT_MOST, Array, check, check_near_ties
 from benchmarks.record import GateRecord, Verdict
 from benchmarks.timing import MAX_ROUNDS
 from benchmarks.workload import Data, Workload
-
-Array = NDArray[Any]
 
 FALSE_ALARM = 0.01  # for each run: some case called slower that is not, by more than the threshold
 MISS = 0.01  # for each case: called the same, though slower by more than the threshold
@@ -86,21 +83,6 @@ class Pair(NamedTuple):
     baseline: Worker
 
 
-class Found(NamedTuple):
-    """What was found of a case.
-
-    Parameters
-    ----------
-    gate : GateRecord
-        What is saved with the case.
-    seconds : list of float
-        Durations of the current side's calls.
-    """
-
-    gate: GateRecord
-    seconds: list[float]
-
-
 @dataclass
 class Compared:
     """The processes of a predictor, and what is known of the two sides."""
@@ -113,18 +95,7 @@ class Compared:
 class Gate:
     """The cases of a run against a baseline, and the time and the error rate that they share.
 
-    Parameters
-    ----------
-    baseline : Baseline
-        What they are compared with.
-    max_slowdown : float
-        The least slowdown that fails a case, such as 0.05.
-    n_cases : int
-        How many cases there will be.
-    fails : tuple of Verdict
-        The verdicts that fail a case.
-    seconds : float, optional
-        What they may take together.
+    `max_slowdown` is the least that fails a case, such as 0.05; `seconds` are for all cases.
     """
 
     def __init__(
@@ -281,27 +252,22 @@ class Gate:
         self.data.check_unchanged([starts[0], starts[-1]], starts.step)
         return min(seconds)
 
+    def _warm_up_both(self, compared: Compared, starts: range) -> float:
+        """Warm up both sides, and return the mean seconds of their fastest calls."""
+        current, baseline = map(list, zip(*compared.pairs, strict=True))
+        try:
+            call = self._warm_up(baseline, starts)
+        except Exception as error:
+            raise BaselineError(described(error)) from error
+        return (call + self._warm_up(current, starts)) / 2
+
     def measure(
-        self,
-        compared: Compared,
-        starts: range,
-        say: Callable[[str], None] = lambda text: None,
-    ) -> Found:
+        self, compared: Compared, starts: range, say: Callable[[str], None] = lambda text: None
+    ) -> tuple[GateRecord, list[float]]:
         """Measure a case until it is decided or its time is up.
 
-        Parameters
-        ----------
-        compared : Compared
-            The processes of its predictor.
-        starts : range
-            Where the batches begin among the examples; its step is the batch size.
-        say : callable
-            Told now and then how many pairs there are, and how long all cases may still take.
-
-        Returns
-        -------
-        Found
-            The current side's durations, and what is saved with the case.
+        Its batches begin at `starts`, in steps of their size. Returned are what is saved with it,
+        and the durations of the current side's calls.
 
         Raises
         ------
@@ -312,12 +278,7 @@ class Gate:
         """
         begin = time.perf_counter()
         seconds = self._seconds_left / max(1, self._cases_left)
-        current, baseline = map(list, zip(*compared.pairs, strict=True))
-        try:
-            call = self._warm_up(baseline, starts)
-        except Exception as error:
-            raise BaselineError(described(error)) from error
-        call = (call + self._warm_up(current, starts)) / 2
+        call = self._warm_up_both(compared, starts)
         n_calls = min(MOST_CALLS, int(BLOCK / call))
         n_calls = n_calls if n_calls >= FEWEST_CALLS else 1
         pairs: list[tuple[float, float]] = []
@@ -356,7 +317,7 @@ class Gate:
             differences=compared.differences,
             **found.as_saved(),
         )
-        return Found(gate, rounds)
+        return gate, rounds
 
     def _pairs(
         self,

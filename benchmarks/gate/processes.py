@@ -24,12 +24,11 @@ from typing import IO, Any
 
 import numpy as np
 import threadpoolctl
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from benchmarks.gate.environments import FOREIGN
+from benchmarks.label_check import Array
 from benchmarks.peers import UnavailableError
-
-Array = NDArray[Any]
 
 WORKER = Path(__file__).resolve().with_name("worker.py")
 SUITE = str(Path(__file__).resolve().parents[2])
@@ -41,15 +40,7 @@ WATCHING = ("COV_CORE_", "COVERAGE_")  # variables that start coverage in each p
 
 
 class WorkerError(Exception):
-    """What a worker, or the code that it measures, failed with.
-
-    Parameters
-    ----------
-    message : str
-        One line.
-    traceback : sequence of str
-        Lines that lead through the code of the predictor.
-    """
+    """What a worker, or its predictor, failed with: a line, and a traceback through its code."""
 
     def __init__(self, message: str, traceback: Sequence[str] = ()) -> None:
         super().__init__(message)
@@ -71,17 +62,8 @@ class SharedArray:
         self.shape, self.dtype = shape, np.dtype(dtype)
         nbytes = int(np.prod(shape)) * self.dtype.itemsize
         self._file = open_nameless(nbytes)
-        self.array: Array = np.frombuffer(mmap.mmap(self._file.fileno(), nbytes), dtype)
-        self.array = self.array.reshape(shape)
-
-    @property
-    def number(self) -> int:
-        """The number of its file."""
-        return self._file.fileno()
-
-    def as_message(self) -> tuple[int, str, tuple[int, ...]]:
-        """Return what a worker maps it by."""
-        return self.number, self.dtype.str, self.shape
+        self.number = self._file.fileno()
+        self.array: Array = np.frombuffer(mmap.mmap(self.number, nbytes), dtype).reshape(shape)
 
 
 def open_nameless(nbytes: int) -> IO[bytes]:
@@ -99,26 +81,13 @@ def open_nameless(nbytes: int) -> IO[bytes]:
 
 
 class Worker:
-    """A process that times its calls of a predictor.
+    """A process of an interpreter that times its calls of a predictor.
 
-    Parameters
-    ----------
-    python : str
-        The interpreter.
-    variables : mapping
-        Set beside those of this process.
-    collects : bool
-        Whether Python collects garbage meanwhile.
-    arrays : sequence of SharedArray
-        Weights, examples, labels.
-
-    Attributes
-    ----------
-    core : int
-        On which its last calls began; `ANY_CORE` where the system does not tell.
+    It has `variables` beside those of this process, and maps the `arrays`: weights, examples and
+    labels. `collects` tells whether Python collects garbage meanwhile.
     """
 
-    core = ANY_CORE
+    core = ANY_CORE  # on which its last calls began, where the system tells
 
     def __init__(
         self,
@@ -163,7 +132,7 @@ class Worker:
         WorkerError, LackingError, UnavailableError
             If it fails, if there is no such predictor, or if it cannot run here.
         """
-        arrays = [array.as_message() for array in self._arrays]
+        arrays = [(array.number, array.dtype.str, array.shape) for array in self._arrays]
         self.ask({"make": name, "folders": folders, "arrays": arrays, "suite": SUITE}, MAKING)
 
     def facts(self) -> dict[str, Any]:
