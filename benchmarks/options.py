@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import signal
 import time
 from pathlib import Path
@@ -182,9 +183,10 @@ def check_with_baseline(config: pytest.Config) -> None:
             f"--baseline compares {' and '.join(PACKAGE)}, and predictors of your own, with what "
             "they were: choose one as --predictor, or change the libraries with --baseline-with"
         )
-    if not hasattr(signal, "SIGSTOP"):
+    if not (hasattr(signal, "SIGSTOP") and hasattr(os, "waitid")):
         raise pytest.UsageError(
-            "--baseline freezes processes (SIGSTOP), which this system cannot: use Linux or macOS"
+            "--baseline freezes processes (SIGSTOP, waitid), which this system cannot: use Linux, "
+            "or macOS with Python 3.13 or newer"
         )
 
 

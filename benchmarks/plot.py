@@ -124,7 +124,7 @@ def told_apart(runs: list[Run], name: Callable[[Run], str]) -> dict[Path, str]:
         if len({*parts.values()}) < len(its):  # run.1 and run.2
             parts = {run.path: run.path.parts for run in its}
         n_parts = 1
-        while len({part[-n_parts:] for part in parts.values()}) < len(its):
+        while len({part[-n_parts:] for part in parts.values()}) < len(parts):
             n_parts += 1
         for path, part in parts.items():
             names[path] = text if len(its) == 1 else f"{text} ({'/'.join(part[-n_parts:])})"

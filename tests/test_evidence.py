@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.evidence import readme_tables
+from benchmarks.evidence import data_files, gate_error_rates, readme_tables
 from benchmarks.evidence.data_files import DATA, read
 from benchmarks.evidence.readme_tables import README, interval, with_tables
 
@@ -22,7 +22,6 @@ def test_interval_of_a_chance(k: int, n: int, low: float, high: float) -> None:
 def test_table_of_errors() -> None:
     scenario = ["small", "gate, threshold 5%", "idle", "10%"]
     runs = [
-        {"scenario": ["small", "median:10%", "idle", "0%"], "failed": False, "seconds": 9},
         {"scenario": scenario, "failed": True, "seconds": 3, "verdicts": ["slower", "slower"]},
         {"scenario": scenario, "failed": True, "seconds": 5, "verdicts": ["slower", "undecided"]},
         {"scenario": [*scenario[:3], "8%"], "failed": True, "seconds": 5, "verdicts": ["slower"]},
@@ -31,7 +30,6 @@ def test_table_of_errors() -> None:
     assert rows == [
         [*scenario[:3], "8%", "1", "1", "2% to 100%", "1 of 1", "0 of 1", "0 of 1", "5"],
         [*scenario, "2", "2", "16% to 100%", "3 of 4", "0 of 4", "1 of 4", "4"],
-        ["small", "median:10%", "idle", "0%", "1", "0", "0% to 97%", "", "", "", "9"],
     ]
     assert {len(row) for row in rows} == {len(heads)}
 
@@ -100,6 +98,28 @@ def test_damaged_data(
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert "is damaged" in said.err
     assert readme.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "message"),
+    [
+        ([], "/proc", "--out: /proc/gate_error_rates.jsonl cannot be written: "),
+        (["--layout", "--slowdown=10%"], DATA, "--layout adds code that is not run: leave out"),
+        (["--layout", "--dependency"], DATA, "not allowed with argument"),
+    ],
+)
+def test_refused_before_anything_is_measured(
+    options: list[str],
+    data: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(data_files, "DATA", Path(data))
+    monkeypatch.setattr("sys.argv", ["gate_error_rates.py", *options])
+    with pytest.raises(SystemExit, match="2"):
+        gate_error_rates.main()
+    assert message in capsys.readouterr().err
 
 
 def test_readme_quotes_the_errors_of_the_data() -> None:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -335,14 +335,17 @@ def test_refused_options(options: list[str], message: str) -> None:
     assert message in done.stderr
 
 
-def test_system_that_cannot_freeze_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("module", "name"), [(signal, "SIGSTOP"), (os, "waitid")])
+def test_system_that_cannot_freeze_processes(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
+) -> None:
     given = {"predictor": ["packed"], "baseline": "HEAD"}
     config: Any = SimpleNamespace(
         getoption=lambda name, default=None: given.get(name, default), getini={}.__getitem__
     )
     options.check_with_baseline(config)
-    monkeypatch.delattr(signal, "SIGSTOP")
-    with pytest.raises(pytest.UsageError, match="this system cannot: use Linux or macOS"):
+    monkeypatch.delattr(module, name)
+    with pytest.raises(pytest.UsageError, match="this system cannot: use Linux, or macOS with"):
         options.check_with_baseline(config)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.gate import pairs
+from benchmarks.gate.baseline import BaselineError
 from benchmarks.gate.decision import Comparison, Pairs
 from benchmarks.gate.pairs import FEWEST, TURN, Compared, Gate, Pair
 from benchmarks.gate.processes import ANY_CORE
@@ -74,6 +75,15 @@ def test_order_of_calls() -> None:
     blocks = [starts for _, starts, _ in asked]
     assert blocks[::2] == blocks[1::2]
     assert [start for block in blocks[::2] for start in block] == [i % 8 for i in range(n)]
+
+
+def test_baseline_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "PROCESSES", 1)
+    made = fake_gate()
+    made.baseline.python, made.baseline.variables = "/nowhere/python", {}
+    with pytest.raises(BaselineError, match="/nowhere/python cannot be run: No such file"):
+        made.start("formula")
+    made._end(made._workers)
 
 
 def test_short_calls_are_asked_for_together() -> None:

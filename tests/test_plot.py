@@ -310,6 +310,9 @@ def test_runs_of_one_commit_are_told_apart(tmp_path: Path) -> None:
     runs = [read_run(tmp_path / name / "run.json") for name in ("before", "after")]
     assert [*run_names(runs).values()] == ["0123456 (before/run)", "0123456 (after/run)"]
 
+    runs = [read_run(write(tmp_path / f"run.{number}", run())) for number in (1, 2)]
+    assert [*run_names(runs).values()] == ["0123456 (run.1)", "0123456 (run.2)"]
+
     one, two = (read_run(path) for path in of_commits(tmp_path, 2))
     two = replace(two, commit=one.commit)
     assert [*run_names([one, two]).values()] == ["0000000, runner-0", "0000000, runner-919"]

@@ -22,7 +22,7 @@ def add_out(parser: argparse.ArgumentParser, script: str) -> None:
     parser.add_argument(
         "--out",
         type=writable,
-        default=DATA / f"{Path(script).stem}.jsonl",
+        default=str(DATA / f"{Path(script).stem}.jsonl"),  # a string is parsed, too
         metavar="FILE",
         help="add a line for each run here (default: %(default)s)",
     )

@@ -5,7 +5,6 @@ two commits in a temporary folder, the second one slower by so much of each call
 the gate ten times and adds a line for each run to ``data/gate_error_rates.jsonl`` beside this file.
 ``--layout`` changes comments of the kernel and adds functions that nothing calls, others in each
 run. ``--dependency`` compares two versions of a package, of which the second is slower.
-``--compare-fail`` judges the same commits by ``--benchmark-compare-fail=median:10%`` instead.
 """
 
 from __future__ import annotations
@@ -170,19 +169,6 @@ def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> 
     }
 
 
-@undirected()
-def compare_fail_run(folder: Path, size: list[str]) -> dict[str, Any]:
-    """Save a run of the first commit and compare one of the second with it."""
-    with tempfile.TemporaryDirectory() as storage:
-        options = [*size, f"--benchmark-storage=file://{storage}"]
-        with tempfile.TemporaryDirectory() as first:
-            subprocess.run(["git", "clone", "--quiet", folder, first], check=True)
-            subprocess.run(["git", "-C", first, "checkout", "--quiet", "HEAD~1"], check=True)
-            pytest(Path(first), *options, "--benchmark-autosave")
-        compare = ["--benchmark-compare", "--benchmark-compare-fail=median:10%"]
-        return {"failed": bool(pytest(folder, *options, *compare))}
-
-
 def main() -> int:
     """Measure."""
     parser = argparse.ArgumentParser(description="Measure how often the gate errs.")
@@ -198,17 +184,19 @@ def main() -> int:
         help="the gate's; default: %(default)s",
     )  # fmt: skip
     parser.add_argument("--busy", action="store_true", help="keep one core busy")
-    parser.add_argument("--layout", action="store_true", help="add unused code to the kernel")
-    parser.add_argument("--dependency", action="store_true", help="slow a dependency down")
-    parser.add_argument("--compare-fail", action="store_true", help="instead of the gate")
+    changed = parser.add_mutually_exclusive_group()
+    changed.add_argument("--layout", action="store_true", help="add unused code to the kernel")
+    changed.add_argument("--dependency", action="store_true", help="slow a dependency down")
     data_files.add_out(parser, __file__)
     options = parser.parse_args()
+    if options.layout and options.slowdown:
+        parser.error("--layout adds code that is not run: leave out --slowdown")
     try:
         measure(options)
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"{error.filename or options.out}: {error.strerror}", file=sys.stderr)
         return 2
-    except (RuntimeError, subprocess.CalledProcessError) as error:
+    except (RuntimeError, ValueError, KeyError, subprocess.CalledProcessError) as error:
         print(f"gate_error_rates.py: {error}", file=sys.stderr)
         return 2
     return 0
@@ -218,10 +206,10 @@ def measure(options: argparse.Namespace) -> None:
     """Run the gate, and add what it found to the file."""
     size = SIZES[options.size]
     max_slowdown = f"{100 * options.max_slowdown:g}%"
-    method = "median:10%" if options.compare_fail else f"gate, threshold {max_slowdown}"
     other_core = "busy" if options.busy else "idle"
     change = f"{100 * options.slowdown:g}%" + ", dependency" * options.dependency
-    scenario = [options.size, method, other_core, "layout" if options.layout else change]
+    change = "layout" if options.layout else change
+    scenario = [options.size, f"gate, threshold {max_slowdown}", other_core, change]
     core = min(os.sched_getaffinity(0)) if options.busy else None
     gate = [*size, f"--max-slowdown={max_slowdown}"]
     n_before = sum(run["scenario"] == scenario for run in data_files.read(options.out))
@@ -236,16 +224,14 @@ def measure(options: argparse.Namespace) -> None:
             else:
                 make_repository(folder, options.slowdown, options.layout * (n_before + i + 1))
             start = time.perf_counter()
-            if options.compare_fail:
-                found = compare_fail_run(folder, size)
-            elif options.dependency:
+            if options.dependency:
                 found = gate_run(folder, [*gate, *compared], python)
             else:
                 found = gate_run(folder, [*gate, "--baseline=HEAD~1"])
             seconds = time.perf_counter() - start
         run = {"scenario": scenario, "seconds": round(seconds, 1), **found}
         data_files.add(options.out, run)
-        verdicts = Counter(found.get("verdicts", ()))
+        verdicts = Counter(found["verdicts"])
         print(
             f"run {i + 1} of {options.runs}: {'failed' if found['failed'] else 'passed'}, "
             f"{run['seconds']:.0f} s, {dict(verdicts)}",

@@ -81,9 +81,9 @@ def gate_error_rates(runs: list[Run]) -> list[Table]:
     for scenario in sorted(groups, key=order):
         of_scenario = groups[scenario]
         n_failed = sum(run["failed"] for run in of_scenario)
-        cases = Counter(verdict for run in of_scenario for verdict in run.get("verdicts", ()))
+        cases = Counter(verdict for run in of_scenario for verdict in run["verdicts"])
         counts = [
-            f"{cases[verdict]:,} of {cases.total():,}" if cases else ""
+            f"{cases[verdict]:,} of {cases.total():,}"
             for verdict in ("slower", "same", "undecided")
         ]
         low, high = interval(n_failed, len(of_scenario))
@@ -176,7 +176,7 @@ def main() -> int:
     try:
         atomic_write.write(README, with_tables(README.read_text()).encode())
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"{error.filename or README}: {error.strerror}", file=sys.stderr)
         return 2
     except (ValueError, KeyError, TypeError, IndexError) as error:
         print(f"readme_tables.py: {DATA} or {README} is damaged: {error!r}", file=sys.stderr)

@@ -94,7 +94,7 @@ class UnusableEnvironmentError(ValueError):
 def check_interpreter(python: str) -> str:
     """Return the absolute path of an interpreter that has NumPy, in whatever environment.
 
-    It is given by a path or a command. Links are not followed: that of a virtual environment is one.
+    Given is a path or a command. Links are not followed: that of a virtual environment is one.
 
     Raises
     ------

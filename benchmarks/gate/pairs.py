@@ -47,7 +47,7 @@ import numpy as np
 from benchmarks.gate.baseline import Baseline, BaselineError, Folders, described, own_folders
 from benchmarks.gate.decision import judge
 from benchmarks.gate.differences import as_saved, differences
-from benchmarks.gate.processes import ANY_CORE, LackingError, SharedArray, Worker, end
+from benchmarks.gate.processes import ANY_CORE, LackingError, SharedArray, Worker, WorkerError, end
 from benchmarks.label_check import AT_MOST, Array, check, check_near_ties
 from benchmarks.record import GateRecord, Verdict
 from benchmarks.timing import MAX_ROUNDS
@@ -135,7 +135,10 @@ class Gate:
         """
         other, made = self.baseline, count(1)
         current = [self._start(sys.executable) for _ in range(PROCESSES)]  # all import at once
-        baseline = [self._start(other.python, other.variables) for _ in range(PROCESSES)]
+        try:
+            baseline = [self._start(other.python, other.variables) for _ in range(PROCESSES)]
+        except WorkerError as error:
+            raise BaselineError(str(error)) from error
 
         def prepare(workers: list[Worker], folders: Folders) -> dict[str, Any]:
             for worker in workers:
