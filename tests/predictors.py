@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -62,26 +61,27 @@ wait_1_ms, wait_10_ms, wait_100_ms = (partial(waiting, ms / 1000) for ms in (1, 
 
 
 def beside_a_bare_loop(coef: Array) -> Callable[[Array], Array]:
-    """Label earlier batches in a bare loop before every other call is over.
+    """Call itself with the same batch, in a bare loop, before every other call is over.
 
-    The file that CALLS names gets, for each call, its batch size and the durations of its loop.
+    The file that LOOPS names gets the loop's durations of each such call.
     """
     predict = linpredict.LinearPredictor(coef).predict
-    batches: deque[Array] = deque(maxlen=100)  # the first of them are no longer in cache
-    calls: list[tuple[int, list[float]]] = []
-    atexit.register(lambda: Path(os.environ["CALLS"]).write_text(json.dumps(calls)))
+    loops: list[list[float]] = []
+    atexit.register(lambda: Path(os.environ["LOOPS"]).write_text(json.dumps(loops)))
+    is_next = False
 
     def predict_or_loop(x: Array) -> Array:
-        # Near ties, which are checked before, take longer.
-        if batches and (len(batches[0]) != len(x) or batches[0].base is not x.base):
-            batches.clear()
-        batches.append(x)
+        nonlocal is_next
+        if is_next := not is_next:
+            return predict(x)
         seconds = []
-        for batch in list(batches)[:3] if len(calls) % 2 else []:
+        for _ in range(2):
+            is_next = False
             start = time.perf_counter()
-            predict(batch)
+            predict_or_loop(x)
             seconds.append(time.perf_counter() - start)
-        calls.append((len(x), seconds))
+        loops.append(seconds)
+        is_next = False
         return predict(x)
 
     return predict_or_loop

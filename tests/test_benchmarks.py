@@ -28,7 +28,6 @@ SMALL = (
     "--classes=5", "--features=40", "--samples=32", "--batch-sizes=1,32",
     "--benchmark-max-time=0.01",
 )  # fmt: skip
-FULL = ("--classes=64", "--features=131072", "--samples=128")  # more than caches hold
 
 CASE = "benchmarks/test_predict.py::test_predict"
 
@@ -114,38 +113,32 @@ def test_saved_figures(tmp_path: Path) -> None:
         assert 0 < info["latency_floor"] < 1
 
 
-def beside_bare_loop(tmp_path: Path) -> list[list[tuple[float, float]]]:
-    """Return the seconds of calls of each case, and those in a bare loop just before."""
-    log = tmp_path / "calls.json"
-    content = saved(
-        tmp_path, *FULL, "--batch-sizes=1,64", "--benchmark-max-time=1",
-        "--predictor=tests.predictors:beside_a_bare_loop", environment={"CALLS": str(log)},
-    )  # fmt: skip
-    calls, found = json.loads(log.read_text()), []
-    for case in content["benchmarks"]:
-        rounds = case["stats"]["data"]
-        loops = [loop for size, loop in calls if size == case["extra_info"]["batch_size"]]
-        loops = loops[-len(rounds) :]  # without those that warm up
-        pairs = zip(rounds[1:], loops, strict=False)
-        found.append([(seconds, float(np.median(loop))) for seconds, loop in pairs if loop])
-    return found
+def beside_bare_loop(tmp_path: Path, batch_size: int) -> list[float]:
+    """Return the ratios of durations: of a call to one of a bare loop just before."""
+    log = tmp_path / "loops.json"
+    (case,) = saved(
+        tmp_path, "--classes=64", "--features=131072",  # more than caches hold
+        f"--samples={batch_size}", f"--batch-sizes={batch_size}",
+        "--benchmark-max-time=0.5", "--predictor=tests.predictors:beside_a_bare_loop",
+        environment={"LOOPS": str(log)},
+    )["benchmarks"]  # fmt: skip
+    rounds = case["stats"]["data"]
+    first = int(sum(rounds[::2]) < sum(rounds[1::2]))  # round that holds a loop
+    loops = json.loads(log.read_text())[-len(rounds[first::2]) :]  # not those that warm up
+    pairs = zip(rounds[first + 1 :: 2], loops, strict=False)
+    return [seconds / one for seconds, loop in pairs for one in loop]
 
 
 @pytest.mark.alone
-def test_median_is_that_of_a_bare_loop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", [1, 64])
+def test_median_is_that_of_a_bare_loop(tmp_path: Path, batch_size: int) -> None:
     # A shared machine that is disturbed needs more calls. What the suite adds does not cancel out.
-    found: list[list[tuple[float, float]]] = [[], []]
+    ratios: list[float] = []
     for _ in range(6):
-        for pairs, more in zip(found, beside_bare_loop(tmp_path), strict=True):
-            pairs += more
-        loops = [float(np.median([loop for _, loop in pairs])) for pairs in found]
-        ratios = [float(np.median([call / loop for call, loop in pairs])) for pairs in found]
-        # A call after a pause takes longer: one of 0.9 ms mostly 0.01 ms, once 0.03.
-        allowed = [max(0.02, 4e-5 / loop) for loop in loops]
-        near = all(abs(ratio - 1) < most for ratio, most in zip(ratios, allowed, strict=True))
-        if near and min(map(len, found)) >= 20:
+        ratios += beside_bare_loop(tmp_path, batch_size)
+        if abs(np.median(ratios) - 1) < 0.02 and len(ratios) >= 40:
             return
-    pytest.fail(f"a call takes {ratios} of a bare loop's {loops} s")
+    pytest.fail(f"a call takes {np.median(ratios)} of a bare loop's")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
