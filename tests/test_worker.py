@@ -101,8 +101,8 @@ def test_calls_begin_on_a_core(start: Start) -> None:
 
     def share() -> float:
         began_there = 0
-        for core in cores:
-            for _ in range(50):
+        for _ in range(50):
+            for core in cores:
                 worker.calls([0], 1, core=core)
                 began_there += worker.core == core
         return began_there / (50 * len(cores))
