@@ -60,8 +60,10 @@ def run(
     # Ceilings are measured once before the first case, and for 1 ms instead of 10.
     first = patch("benchmarks.session.FIRST", 0)
     at_once = patch("benchmarks.ceilings.AT_ONCE", 1e-3)
+    # What else is in this process is not collected at the end of each run.
+    arguments = ["--capture=sys", "-p", "no:unraisableexception", *arguments]
     with patch.dict(os.environ, ENVIRONMENT, clear=True), first, at_once:
-        return in_process(lambda: pytest.main(["--capture=sys", *arguments]), folder)
+        return in_process(lambda: pytest.main(arguments), folder)
 
 
 def saved(

@@ -132,6 +132,7 @@ def slow_down(folder: Path) -> None:
     shutil.copytree(slower / "linpredict", folder / "linpredict", dirs_exist_ok=True)
 
 
+@pytest.mark.alone  # threads that compute beside other tests tell nothing
 def test_unchanged_code_passes(repository: Path) -> None:
     change(repository, "\nPROCESSES = 2 ", "\nPROCESSES = 3 ", GATE)  # as users have it
     summary = repository.parent / "summary.md"
