@@ -1,4 +1,4 @@
-"""A case: a predictor at a batch size, warmed up, and how many rounds it gets."""
+"""A case: a predictor at a batch size, checked and warmed up before it is timed."""
 
 from __future__ import annotations
 

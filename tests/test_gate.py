@@ -38,12 +38,12 @@ LIMIT = "--max-slowdown=30%"
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of two commits, both with the package as it stands.
 
-    Its gate takes less time, and makes two processes of each side instead of three.
+    Its gate takes less time, and makes one process of each side instead of three.
     """
     folder = tmp_path_factory.mktemp("template")
     make_repository(folder, 0)
     allow(folder, "6.0, 5.2", before="115.0, 5.2")
-    change(folder, "\nPROCESSES = 3 ", "\nPROCESSES = 2 ", GATE)
+    change(folder, "\nPROCESSES = 3 ", "\nPROCESSES = 1 ", GATE)
     arguments, environment = command(folder, "--collect-only")  # compiles the modules
     subprocess.run(arguments, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
     ignore_compiled(folder)
@@ -84,6 +84,11 @@ def allow(folder: Path, seconds: str, before: str = "6.0, 5.2") -> None:
         f"\nSECONDS, SECONDS_EACH = {seconds}\n",
         GATE,
     )
+
+
+def as_users_have_it(folder: Path) -> None:
+    """Let the gate of a repository make three processes of each side."""
+    change(folder, "\nPROCESSES = 1 ", "\nPROCESSES = 3 ", GATE)
 
 
 # The threads of OpenBLAS of two tests at once hold each other up.
@@ -134,7 +139,7 @@ def slow_down(folder: Path) -> None:
 
 @pytest.mark.alone  # threads that compute beside other tests tell nothing
 def test_unchanged_code_passes(repository: Path) -> None:
-    change(repository, "\nPROCESSES = 2 ", "\nPROCESSES = 3 ", GATE)  # as users have it
+    as_users_have_it(repository)
     summary = repository.parent / "summary.md"
     summary.write_text("what was there\n")
     path = repository.parent / "run.json"
@@ -193,7 +198,7 @@ def test_progress_on_a_terminal(repository: Path) -> None:
     assert left == sorted(left, reverse=True)
     assert 0 < left[0] <= pairs.SECONDS
     assert shown.index("pairs, at most") < shown.index("[100%]")
-    assert "packed, batch 8: making 1 of 4" in shown
+    assert "packed, batch 8: making 1 of 2" in shown
 
 
 def read(terminal: int) -> bytes:
@@ -208,6 +213,7 @@ def read(terminal: int) -> bytes:
 @pytest.mark.alone
 def test_slower_work_tree_fails(repository: Path) -> None:
     slow_down(repository)
+    as_users_have_it(repository)
     path = repository.parent / "run.json"
     done = run(repository, "--baseline=HEAD", "--predictor=packed", f"--benchmark-json={path}")
     commit = git(repository, "rev-parse", "HEAD")[:7]
@@ -421,13 +427,14 @@ def test_git_is_missing(repository: Path) -> None:
     ("shown", "sent"),
     [
         ("rootdir", signal.SIGINT),
-        ("making 1 of 4", signal.SIGTERM),
-        *itertools.product(("making 3 of 4", "pairs, at most"), (signal.SIGINT, signal.SIGTERM)),
+        ("making 1 of 6", signal.SIGTERM),
+        *itertools.product(("making 5 of 6", "pairs, at most"), (signal.SIGINT, signal.SIGTERM)),
     ],
 )
 def test_interruption_leaves_nothing_behind(
     repository: Path, shown: str, sent: signal.Signals
 ) -> None:
+    as_users_have_it(repository)
     arguments, environment = command(
         repository, "--baseline=HEAD~1", "--max-slowdown=0.001%", "--predictor=packed"
     )
