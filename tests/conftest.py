@@ -12,6 +12,12 @@ import threadpoolctl
 LIBRARIES = threadpoolctl.ThreadpoolController()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have pytest-xdist hand out one test at a time, or one process would wait for the other's."""
+    if config.getoption("maxschedchunk", 0) is None:
+        config.option.maxschedchunk = 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep those that must wait for all others for the end."""
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
