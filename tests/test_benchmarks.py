@@ -402,9 +402,10 @@ ENVIRONMENTS: dict[str, dict[str, str | None]] = {
     "warnings are errors, one thread": {
         "PYTHONWARNINGS": "error", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
     },
-    "no home, no display, ASCII, one core": dict.fromkeys(
+    "no home, no display": dict.fromkeys(
         ("MPLCONFIGDIR", "XDG_CACHE_HOME", "DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")
-    ) | {"HOME": "/proc/none", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ) | {"HOME": "/proc/none"},
+    "ASCII, one core": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }  # fmt: skip
 
 

@@ -427,13 +427,14 @@ def test_git_is_missing(repository: Path) -> None:
     ("shown", "sent"),
     [
         ("rootdir", signal.SIGINT),
-        ("making 1 of 2", signal.SIGTERM),
-        *itertools.product(("making 2 of 2", "pairs, at most"), (signal.SIGINT, signal.SIGTERM)),
+        ("making 1 of 6", signal.SIGTERM),
+        *itertools.product(("making 5 of 6", "pairs, at most"), (signal.SIGINT, signal.SIGTERM)),
     ],
 )
 def test_interruption_leaves_nothing_behind(
     repository: Path, shown: str, sent: signal.Signals
 ) -> None:
+    as_users_have_it(repository)
     arguments, environment = command(
         repository, "--baseline=HEAD~1", "--max-slowdown=0.001%", "--predictor=packed"
     )
