@@ -146,7 +146,6 @@ def test_unchanged_code_passes(repository: Path) -> None:
     done = run(
         repository,
         "--baseline=HEAD~1",
-        "--batch-sizes=8",
         f"--benchmark-json={path}",
         threads={},
         GITHUB_STEP_SUMMARY=str(summary),
@@ -155,10 +154,12 @@ def test_unchanged_code_passes(repository: Path) -> None:
     verdict = re.search(r"gate passed against \w{7}, threshold 1\.3: .*", done.stdout)
     assert verdict
     assert summary.read_text().startswith(f"what was there\n### {verdict[0]}\n")
-    assert summary.read_text().count("\n| ") == 3
+    assert summary.read_text().count("\n| ") == 5
     assert "s left" not in done.stdout
     cases = json.loads(path.read_text())["benchmarks"]
-    assert [case["param"].split("-20x")[0] for case in cases] == ["formula-8", "packed-8"]
+    assert [case["param"].split("-20x")[0] for case in cases] == [
+        f"{name}-{size}" for size in (1, 8) for name in ("formula", "packed")
+    ]
     n_whole = 0
     for case in cases:
         result = case["extra_info"]["gate"]
@@ -166,7 +167,7 @@ def test_unchanged_code_passes(repository: Path) -> None:
         assert len(result["pairs"]) >= FEWEST
         assert result["max_slowdown"] == 0.3
         assert result["verdict"] in ("same", "faster", "undecided")
-        assert result["confidence"] == pytest.approx(1 - 2 * 0.01 / 2)
+        assert result["confidence"] == pytest.approx(1 - 2 * 0.01 / 4)
         low, high = result["interval"]
         assert low < result["ratio"] < high
         ratios = [new / old for new, old in result["pairs"]]
@@ -184,6 +185,7 @@ def test_unchanged_code_passes(repository: Path) -> None:
 
 
 def test_progress_on_a_terminal(repository: Path) -> None:
+    as_users_have_it(repository)
     arguments, environment = command(
         repository, "--baseline=HEAD~1", "--batch-sizes=8", "--predictor=packed"
     )
@@ -198,7 +200,7 @@ def test_progress_on_a_terminal(repository: Path) -> None:
     assert left == sorted(left, reverse=True)
     assert 0 < left[0] <= pairs.SECONDS
     assert shown.index("pairs, at most") < shown.index("[100%]")
-    assert "packed, batch 8: making 1 of 2" in shown
+    assert "packed, batch 8: making 1 of 6" in shown
 
 
 def read(terminal: int) -> bytes:

@@ -100,14 +100,14 @@ def test_calls_begin_on_a_core(start: Start) -> None:
     cores = os.sched_getaffinity(0)
 
     def share() -> float:
-        began_there = 0
+        began_there = dict.fromkeys(cores, 0)
         for _ in range(50):
             for core in cores:
                 worker.calls([0], 1, core=core)
-                began_there += worker.core == core
-        return began_there / (50 * len(cores))
+                began_there[core] += worker.core == core
+        return min(began_there.values()) / 50
 
-    # A half where it is not asked for, and there are two; or where one is busy meanwhile.
+    # Tried again where another process keeps a core busy meanwhile.
     assert any(share() > 2 / 3 for _ in range(20))
     assert os.sched_getaffinity(worker.process.pid) == cores
 
