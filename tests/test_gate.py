@@ -1,9 +1,11 @@
 """``--baseline`` and its like, as users run them."""
 
+import compileall
 import itertools
 import json
 import os
 import pty
+import py_compile
 import re
 import select
 import shlex
@@ -44,7 +46,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_repository(folder, 0)
     allow(folder, "6.0, 5.2", before="115.0, 5.2")
     change(folder, "\nPROCESSES = 3 ", "\nPROCESSES = 1 ", GATE)
-    arguments, environment = command(folder, "--collect-only")  # compiles the modules
+    # By their contents: a change of the same size may come in the same second.
+    by_hash = py_compile.PycInvalidationMode.CHECKED_HASH
+    assert compileall.compile_dir(folder, quiet=1, invalidation_mode=by_hash)
+    arguments, environment = command(folder, "--collect-only")  # compiles those of pytest, too
     subprocess.run(arguments, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)
     ignore_compiled(folder)
     return folder
