@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 import linpredict
 from benchmarks.gate.checkout import Checkout, CheckoutError, current_commit
@@ -14,7 +17,7 @@ from benchmarks.gate.environments import (
     check_interpreter,
     with_requirements,
 )
-from benchmarks.gate.processes import WorkerError
+from benchmarks.gate.processes import LackingError, WorkerError
 from benchmarks.gate.worker import PACKAGE, is_installed
 from benchmarks.label_check import ChangedDataError, WrongLabelsError
 from benchmarks.peers import UnavailableError
@@ -185,3 +188,14 @@ def described(error: BaseException) -> str:
     if isinstance(error, (WrongLabelsError, ChangedDataError, WorkerError, UnavailableError)):
         return message
     return f"{type(error).__name__}: {message or 'no message'}"
+
+
+@contextmanager
+def blaming_baseline() -> Iterator[None]:
+    """Raise what the other side fails with as a `BaselineError`, but that it lacks something."""
+    try:
+        yield
+    except (BaselineError, LackingError, pytest.exit.Exception):  # the last: SIGTERM
+        raise
+    except Exception as error:
+        raise BaselineError(described(error)) from error

@@ -38,16 +38,17 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import count, cycle, islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.gate.baseline import Baseline, BaselineError, Folders, described, own_folders
+from benchmarks.gate.baseline import Baseline, Folders, blaming_baseline, own_folders
 from benchmarks.gate.decision import judge
 from benchmarks.gate.differences import as_saved, differences
-from benchmarks.gate.processes import ANY_CORE, LackingError, SharedArray, Worker, WorkerError, end
+from benchmarks.gate.processes import ANY_CORE, LackingError, SharedArray, Worker, end
 from benchmarks.label_check import AT_MOST, Array, check, check_near_ties
 from benchmarks.record import GateRecord, Verdict
 from benchmarks.timing import MAX_ROUNDS
@@ -135,10 +136,8 @@ class Gate:
         """
         other, made = self.baseline, count(1)
         current = [self._start(sys.executable) for _ in range(PROCESSES)]  # all import at once
-        try:
+        with blaming_baseline():
             baseline = [self._start(other.python, other.variables) for _ in range(PROCESSES)]
-        except WorkerError as error:
-            raise BaselineError(str(error)) from error
 
         def prepare(workers: list[Worker], folders: Folders) -> dict[str, Any]:
             for worker in workers:
@@ -149,15 +148,12 @@ class Gate:
 
         facts = prepare(current, (own_folders(), [], None))
         try:
-            of_baseline = prepare(baseline, other.folders(name, facts["sources"]))
-            other.check_sources(name, of_baseline["sources"])
+            with blaming_baseline():
+                of_baseline = prepare(baseline, other.folders(name, facts["sources"]))
+                other.check_sources(name, of_baseline["sources"])
         except LackingError:
             self._end(current + baseline)
             return None
-        except BaselineError:
-            raise
-        except Exception as error:
-            raise BaselineError(described(error)) from error
         facts["commit"], of_baseline["commit"] = other.commits(name)
         sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
         pairs = [Pair(*pair) for pair in zip(current, baseline, strict=True)]
@@ -258,10 +254,8 @@ class Gate:
     def _warm_up_both(self, compared: Compared, starts: range) -> float:
         """Warm up both sides, and return the mean seconds of their fastest calls."""
         current, baseline = map(list, zip(*compared.pairs, strict=True))
-        try:
+        with blaming_baseline():
             call = self._warm_up(baseline, starts)
-        except Exception as error:
-            raise BaselineError(described(error)) from error
         return (call + self._warm_up(current, starts)) / 2
 
     def measure(
@@ -341,15 +335,11 @@ class Gate:
             durations, core = {}, ANY_CORE
             for is_current in (current_first, not current_first):
                 worker = current if is_current else baseline
-                try:
+                with nullcontext() if is_current else blaming_baseline():
                     durations[is_current] = self._label(
                         worker, block, starts.step, n_calls * call, core
                     )
-                    core = worker.core
-                except Exception as error:
-                    if is_current:
-                        raise
-                    raise BaselineError(described(error)) from error
+                core = worker.core
             pairs.append((statistics.median(durations[True]), statistics.median(durations[False])))
             rounds += durations[True][: MAX_ROUNDS - len(rounds)]
             yield
