@@ -433,7 +433,7 @@ def test_git_is_missing(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("shown", "sent"),
     [
-        ("rootdir", signal.SIGINT),
+        ("read-tree", signal.SIGINT),
         ("making 1 of 6", signal.SIGTERM),
         *itertools.product(("making 5 of 6", "pairs, at most"), (signal.SIGINT, signal.SIGTERM)),
     ],
@@ -446,6 +446,14 @@ def test_interruption_leaves_nothing_behind(
         repository, "--baseline=HEAD~1", "--max-slowdown=0.001%", "--predictor=packed"
     )
     terminal, output = pty.openpty()
+    if shown == "read-tree":
+        # Not sooner: under Python 3.11 pytest cannot describe each interrupt of its own code, of
+        # which some has no line, and ends with TypeError and 1 (1 of some 120 interrupts).
+        path = repository.parent / "git"
+        says = f"*read-tree*) echo {shown} >{os.ttyname(output)}; sleep 1; exit 1"
+        path.write_text(f'#!/bin/sh\ncase "$*" in {says};; esac\nexec {shutil.which("git")} "$@"')
+        path.chmod(0o755)
+        environment["PATH"] = f"{path.parent}:{environment['PATH']}"
     process = subprocess.Popen(
         arguments, cwd=repository, env=environment, stdout=output, stderr=output,
         preexec_fn=heed_interrupts,
