@@ -39,6 +39,10 @@ def failing(
         yield
     except pytest.exit.Exception:
         raise
+    except KeyboardInterrupt:
+        # pytest raises TypeError where what is interrupted has no line, as under Python 3.11 the
+        # ends of loops have, pytest-benchmark's among them: it is to see this line alone.
+        raise KeyboardInterrupt from None
     except BaselineError as error:
         baseline = run.gate and run.gate.baseline
         message = f"baseline {baseline} cannot be measured: {case.name}: {error}"

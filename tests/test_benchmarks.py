@@ -170,6 +170,14 @@ def test_interrupted_run_leaves_earlier_ones(tmp_path: Path, sent: signal.Signal
     assert {file.name for file in tmp_path.iterdir()} == {"run.json", "storage"}
 
 
+def test_interrupt_where_code_has_no_line() -> None:
+    one = {"OPENBLAS_NUM_THREADS": "1"}  # in a process of its own, which an interrupt ends
+    done = run("--predictor=tests.predictors:interrupted", environment=one)
+    assert done.returncode == pytest.ExitCode.INTERRUPTED, done.stdout
+    assert "KeyboardInterrupt" in done.stdout
+    assert "TypeError" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("n_blocks", [1, 8])
 def test_full_disk_leaves_earlier_runs(tmp_path: Path, n_blocks: int) -> None:
     path = tmp_path / "run.json"
