@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import CancelledError
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from linpredict.machine import usable_cores
 
 # Seconds to wait for a scheduler, for its first worker, and for another where one is lost.
 CONNECT, FIRST, ANOTHER = 5, 3, 10
+# What Dask raises where a worker is lost; KeyError, by a scheduler that does not know it any more.
+LOST = (CancelledError, KeyError, OSError)
+ATTEMPTS = 4  # at a batch
 
 
 def dask(coef: Array) -> Predict:
@@ -28,10 +32,11 @@ def dask(coef: Array) -> Predict:
     Raises
     ------
     ConnectionError
-        If the scheduler cannot be reached, or has no worker; by a call, if none is left.
+        If the scheduler cannot be reached, or has no worker; by a call, if none is left, or if
+        workers are lost in each of four attempts.
     """
     from dask import config
-    from dask.distributed import CancelledError, Client
+    from dask.distributed import Client
 
     address = config.get("scheduler-address", None)
     try:
@@ -45,29 +50,47 @@ def dask(coef: Array) -> Predict:
             f"the Dask scheduler {address} cannot be reached or has no worker: start both, or "
             "unset DASK_SCHEDULER_ADDRESS for a local cluster"
         ) from error
-    n_workers = len(client.nthreads())
     model = LinearPredictor(coef)
-    on_workers = client.scatter(model, broadcast=True, hash=False)
+    models = to_each_worker(client, model)
 
     def labels(x: Array) -> Array:
-        blocks = client.scatter(np.array_split(x, min(len(x), n_workers)), hash=False)
-        tasks = client.map(LinearPredictor.predict, [on_workers] * len(blocks), blocks, pure=False)
+        parts = np.array_split(x, min(len(x), len(models)))
+        tasks = []
+        for (worker, copy), part in zip(models.items(), parts, strict=False):
+            block = client.scatter(part, workers=[worker], hash=False)
+            tasks.append(client.submit(LinearPredictor.predict, copy, block, pure=False))
         return np.concatenate(client.gather(tasks))
 
     def predict(x: Array) -> Array:
-        nonlocal on_workers
-        for _ in range(3):
+        nonlocal models
+        for attempt in range(ATTEMPTS):
             try:
+                if attempt:
+                    models = to_each_worker(client, model)
                 return labels(x)
-            except (CancelledError, OSError):  # a worker has gone, and with it what it held
-                try:
-                    client.wait_for_workers(1, timeout=ANOTHER)
-                except TimeoutError as error:
-                    raise ConnectionError("no Dask worker is left: start one") from error
-                on_workers = client.scatter(model, broadcast=True, hash=False)
-        return labels(x)
+            except LOST as error:
+                reason = error
+            try:
+                client.wait_for_workers(1, timeout=ANOTHER)
+            except TimeoutError as error:
+                raise ConnectionError("no Dask worker is left: start one") from error
+        raise ConnectionError(
+            f"Dask lost workers in each of {ATTEMPTS} attempts at a batch: see why in their logs"
+        ) from reason
 
     return predict
+
+
+def to_each_worker(client: Any, model: LinearPredictor) -> dict[str, Any]:
+    """Send a model to each worker of a Dask cluster, and return its futures by worker.
+
+    One future with copies on all workers would not do: Dask drops all copies but one after 2 s (its
+    policy ``ReduceReplicas``), and never ends to make them where a worker is lost meanwhile
+    (dask/distributed#5704).
+    """
+    return {
+        worker: client.scatter(model, workers=[worker], hash=False) for worker in client.nthreads()
+    }
 
 
 def local_cluster() -> Any:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def test_local_cluster_leaves_the_environment() -> None:
 def connected_to(client: Client) -> Iterator[None]:
     """Have the predictor `dask` connect to a cluster."""
     # Dask would try for 30 s to connect to a worker that is gone.
-    wait = {"distributed.comm.timeouts.connect": "5s"}
+    wait = {"distributed.comm.timeouts.connect": "2s"}
     with dask.config.set({"scheduler-address": client.scheduler.address} | wait):
         yield
 
@@ -128,35 +129,75 @@ def test_labels(client: Client, n_samples: int) -> None:
             np.testing.assert_array_equal(on_workers(x), predict(coef, x))
 
 
+@contextmanager
+def workers(n_workers: int) -> Iterator[tuple[Client, dict[str, subprocess.Popen[bytes]]]]:
+    """A cluster whose workers stay dead, and their processes by address."""
+    with LocalCluster(n_workers=0, dashboard_address=None) as cluster, Client(cluster) as client:
+        command = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads=1"]
+        started = [
+            subprocess.Popen([*command, cluster.scheduler_address]) for _ in range(n_workers)
+        ]
+        try:
+            client.wait_for_workers(n_workers, timeout=60)
+            by_pid = {process.pid: process for process in started}
+            with connected_to(client):
+                yield client, {at: by_pid[pid] for at, pid in client.run(os.getpid).items()}
+        finally:
+            for process in started:
+                process.kill()
+                process.wait()
+
+
+def test_each_worker_keeps_the_weights() -> None:
+    """Dask drops copies of a result after 2 s, here sooner."""
+    with (
+        dask.config.set({"distributed.scheduler.active-memory-manager.interval": "20ms"}),
+        workers(2) as (client, _),
+    ):
+        on_workers = peer_dask.dask(np.eye(20))
+        time.sleep(0.5)
+        assert [len(keys) for keys in client.has_what().values()] == [1, 1]
+        np.testing.assert_array_equal(on_workers(np.eye(20)), np.arange(20))
+
+
 def test_killed_worker() -> None:
     rng = np.random.default_rng(4)
     coef, x = rng.standard_normal((20, 20_000)), rng.standard_normal((400, 20_000))
     expected = predict(coef, x)
-    with connect() as client, connected_to(client):
+    with workers(4) as (_, processes):
         on_workers = peer_dask.dask(coef)
-        for k in range(4):
-            victim = list(client.run(os.getpid).values())[k % 2]
-            timer = threading.Timer(0.01 * k, os.kill, (victim, signal.SIGKILL))
+        for k, victim in enumerate(list(processes.values())[:3]):
+            timer = threading.Timer(0.01 * k, victim.kill)
             timer.start()
-            try:
-                for _ in range(5):
-                    np.testing.assert_array_equal(on_workers(x), expected)
-            finally:
-                timer.join()
-                client.wait_for_workers(2, timeout=60)
+            for _ in range(5):
+                np.testing.assert_array_equal(on_workers(x), expected)
+            timer.join()
+
+
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_worker_killed_while_another_is_slow(stopped: int) -> None:
+    """The victim may have its part of the batch by then, and its label, or none yet."""
+    coef = np.random.default_rng(5).standard_normal((20, 300))
+    with workers(2) as (client, processes), ThreadPoolExecutor() as threads:
+        on_workers = peer_dask.dask(coef)
+        slow, victim = (processes[at] for at in sorted(processes, reverse=bool(stopped)))
+        slow.send_signal(signal.SIGSTOP)
+        labels = threads.submit(on_workers, coef)
+        time.sleep(0.2)
+        victim.kill()
+        while len(client.nthreads()) > 1:
+            time.sleep(0.01)
+        slow.send_signal(signal.SIGCONT)
+        np.testing.assert_array_equal(labels.result(60), np.arange(20))
 
 
 def test_no_worker_left(monkeypatch: pytest.MonkeyPatch) -> None:
     for wait in ("CONNECT", "ANOTHER"):
         monkeypatch.setattr(peer_dask, wait, 1)
-    worker = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads=1"]
-    with LocalCluster(n_workers=0, dashboard_address=None) as cluster, Client(cluster) as client:
-        workers = [subprocess.Popen([*worker, cluster.scheduler_address]) for _ in range(2)]
-        client.wait_for_workers(2, timeout=60)
-        coef = np.random.default_rng(5).standard_normal((20, 300))
-        with dask.config.set({"scheduler-address": cluster.scheduler_address}):
-            on_workers = peer_dask.dask(coef)
-        for process in workers:
+    coef = np.random.default_rng(5).standard_normal((20, 300))
+    with workers(2) as (_, processes):
+        on_workers = peer_dask.dask(coef)
+        for process in processes.values():
             np.testing.assert_array_equal(on_workers(coef), np.arange(20))
             process.kill()
             process.wait()

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.evidence import data_files
-from benchmarks.peer_dask import local_cluster
+from benchmarks.peer_dask import local_cluster, to_each_worker
 from benchmarks.tables import Table, aligned
 from benchmarks.timing import timed
 from linpredict import LinearPredictor
@@ -77,7 +77,6 @@ def measure(client: Any, size: Size) -> data_files.Run:
     from dask.distributed import wait
 
     n_classes, n_features, n_samples, blocks, n_tasks, rounds = size
-    workers = list(client.nthreads())
     (alone,) = seconds(rounds, lambda: client.submit(len, [], pure=False).result())
     (many,) = seconds(rounds, lambda: client.gather(client.map(len, [[]] * n_tasks, pure=False)))
     task = many / n_tasks
@@ -91,7 +90,8 @@ def measure(client: Any, size: Size) -> data_files.Run:
     handed_out = x[:64].nbytes / handing
     print(f"examples handed out: {handed_out / 1e9:.2f} GB/s")
 
-    model = client.scatter(predictor, broadcast=True, hash=False)
+    models = to_each_worker(client, predictor)
+    workers = list(models)
     found = {}
     for rows in blocks:
         placed = [(i, workers[i % len(workers)]) for i in range(n_samples // rows)]
@@ -100,7 +100,9 @@ def measure(client: Any, size: Size) -> data_files.Run:
 
         def on_workers(held: list[Any] = held, placed: list[tuple[int, str]] = placed) -> None:
             labels = [
-                client.submit(LinearPredictor.predict, model, held[i], workers=worker, pure=False)
+                client.submit(
+                    LinearPredictor.predict, models[worker], held[i], workers=worker, pure=False
+                )
                 for i, worker in placed
             ]
             client.gather(labels)
