@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import conclusions, json_file, machine, options, tables
+from benchmarks.failures import interruptible
 from benchmarks.gate import summary
 from benchmarks.gate.baseline import Baseline, BaselineError
 from benchmarks.gate.checkout import undirected
@@ -38,6 +39,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what the run runs on."""
     return machine.header(config.stash[SESSION].blas)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let an interrupt end the run as one."""
+    with interruptible():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """Let an interrupt end the run as one."""
+    with interruptible():
+        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

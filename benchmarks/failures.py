@@ -1,7 +1,8 @@
-"""Failure of a case whose predictor fails: a sentence, and what becomes of the run."""
+"""Failure of a case whose predictor fails, and interrupts: what is said, and how the run ends."""
 
 from __future__ import annotations
 
+import copy
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -39,10 +40,6 @@ def failing(
         yield
     except pytest.exit.Exception:
         raise
-    except KeyboardInterrupt:
-        # pytest raises TypeError where what is interrupted has no line, as under Python 3.11 the
-        # ends of loops have, pytest-benchmark's among them: it is to see this line alone.
-        raise KeyboardInterrupt from None
     except BaselineError as error:
         baseline = run.gate and run.gate.baseline
         message = f"baseline {baseline} cannot be measured: {case.name}: {error}"
@@ -72,3 +69,18 @@ def own_traceback(error: BaseException) -> list[str]:
     while frames and HERE in Path(frames.tb_frame.f_code.co_filename).parents:
         frames = frames.tb_next
     return [line.rstrip() for line in traceback.format_tb(frames)]
+
+
+@contextmanager
+def interruptible() -> Generator[None]:
+    """Let an interrupt, or SIGTERM, end a run as one, wherever it comes.
+
+    pytest raises TypeError in its place where what is interrupted has no line, as under Python 3.11
+    the ends of loops have none, pytest-benchmark's among them.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, pytest.exit.Exception) as end:
+        if None in [line for _, line in traceback.walk_tb(end.__traceback__)]:
+            raise copy.copy(end) from None  # from here alone
+        raise

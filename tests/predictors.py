@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import linpredict
 from benchmarks.label_check import Array
@@ -249,13 +250,23 @@ def sleeping(coef: Array) -> Callable[[Array], Array]:
     return predict
 
 
-def interrupted(coef: Array) -> Callable[[Array], Array]:
-    """Meet an interrupt in code that has no line, as the ends of loops have in Python 3.11."""
+def without_lines(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Have a function be without lines, as the ends of loops are in Python 3.11."""
+    code = function.__code__
+    no_line = b"\xff"  # for eight instructions of two bytes
+    function.__code__ = code.replace(co_linetable=no_line * (len(code.co_code) // 16 + 1))
+    return function
 
+
+def interrupted(coef: Array) -> Callable[[Array], Array]:
     def predict(x: Array) -> Array:
         raise KeyboardInterrupt
 
-    code = predict.__code__
-    no_line = b"\xff"  # for eight instructions of two bytes
-    predict.__code__ = code.replace(co_linetable=no_line * (len(code.co_code) // 16 + 1))
-    return predict
+    return without_lines(predict)
+
+
+def terminated(coef: Array) -> Callable[[Array], Array]:
+    def predict(x: Array) -> Array:
+        pytest.exit("SIGTERM", 128 + signal.SIGTERM)
+
+    return without_lines(predict)

@@ -164,10 +164,10 @@ def test_killed_worker() -> None:
     rng = np.random.default_rng(4)
     coef, x = rng.standard_normal((20, 20_000)), rng.standard_normal((400, 20_000))
     expected = predict(coef, x)
-    with workers(4) as (_, processes):
+    with workers(3) as (_, processes):
         on_workers = peer_dask.dask(coef)
-        for k, victim in enumerate(list(processes.values())[:3]):
-            timer = threading.Timer(0.01 * k, victim.kill)
+        for k, victim in enumerate(list(processes.values())[:2]):
+            timer = threading.Timer(0.02 * k, victim.kill)
             timer.start()
             for _ in range(5):
                 np.testing.assert_array_equal(on_workers(x), expected)

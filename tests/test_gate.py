@@ -447,8 +447,8 @@ def test_interruption_leaves_nothing_behind(
     )
     terminal, output = pty.openpty()
     if shown == "read-tree":
-        # Not sooner: under Python 3.11 pytest cannot describe each interrupt of its own code, of
-        # which some has no line, and ends with TypeError and 1 (1 of some 120 interrupts).
+        # Not sooner: while pytest starts it is not yet `interruptible`, and under Python 3.11 ended
+        # with TypeError and 1 where its code has no line (1 of some 120 interrupts).
         path = repository.parent / "git"
         says = f"*read-tree*) echo {shown} >{os.ttyname(output)}; sleep 1; exit 1"
         path.write_text(f'#!/bin/sh\ncase "$*" in {says};; esac\nexec {shutil.which("git")} "$@"')
