@@ -207,7 +207,7 @@ def test_percentiles_need_rounds(tmp_path: Path) -> None:
 @pytest.mark.alone
 def test_known_duration(tmp_path: Path) -> None:
     names = [f"tests.predictors:wait_{milliseconds}_ms" for milliseconds in (1, 10, 100)]
-    options = ("--batch-sizes=32", "--benchmark-max-time=0.5")
+    options = ("--batch-sizes=32", "--benchmark-max-time=0.2")
     cases = saved(tmp_path, *options, *(f"--predictor={name}" for name in names))["benchmarks"]
     assert len(cases) == 3
     for case in cases:

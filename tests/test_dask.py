@@ -130,9 +130,17 @@ def test_labels(client: Client, n_samples: int) -> None:
 
 
 @contextmanager
-def workers(n_workers: int) -> Iterator[tuple[Client, dict[str, subprocess.Popen[bytes]]]]:
-    """A cluster whose workers stay dead, and their processes by address."""
-    with LocalCluster(n_workers=0, dashboard_address=None) as cluster, Client(cluster) as client:
+def workers(n_workers: int) -> Iterator[tuple[Client, list[subprocess.Popen[bytes]]]]:
+    """A cluster whose workers stay dead, and their processes in the order of their addresses.
+
+    It is one that drops copies of a result at once, and not after 2 s.
+    """
+    soon = {"distributed.scheduler.active-memory-manager.interval": "20ms"}
+    with (
+        dask.config.set(soon),
+        LocalCluster(n_workers=0, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
         command = [sys.executable, "-m", "dask", "worker", "--no-nanny", "--nthreads=1"]
         started = [
             subprocess.Popen([*command, cluster.scheduler_address]) for _ in range(n_workers)
@@ -141,68 +149,44 @@ def workers(n_workers: int) -> Iterator[tuple[Client, dict[str, subprocess.Popen
             client.wait_for_workers(n_workers, timeout=60)
             by_pid = {process.pid: process for process in started}
             with connected_to(client):
-                yield client, {at: by_pid[pid] for at, pid in client.run(os.getpid).items()}
+                yield client, [by_pid[pid] for _, pid in sorted(client.run(os.getpid).items())]
         finally:
             for process in started:
                 process.kill()
                 process.wait()
 
 
-def test_each_worker_keeps_the_weights() -> None:
-    """Dask drops copies of a result after 2 s, here sooner."""
-    with (
-        dask.config.set({"distributed.scheduler.active-memory-manager.interval": "20ms"}),
-        workers(2) as (client, _),
-    ):
-        on_workers = peer_dask.dask(np.eye(20))
-        time.sleep(0.5)
-        assert [len(keys) for keys in client.has_what().values()] == [1, 1]
-        np.testing.assert_array_equal(on_workers(np.eye(20)), np.arange(20))
-
-
-def test_killed_worker() -> None:
+def test_lost_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     coef, x = rng.standard_normal((20, 20_000)), rng.standard_normal((400, 20_000))
     expected = predict(coef, x)
-    with workers(3) as (_, processes):
+    with ThreadPoolExecutor() as threads, workers(4) as (client, (first, second, slow, last)):
         on_workers = peer_dask.dask(coef)
-        for k, victim in enumerate(list(processes.values())[:2]):
-            timer = threading.Timer(0.02 * k, victim.kill)
+        time.sleep(0.3)
+        assert [len(keys) for keys in client.has_what().values()] == [1] * 4  # the weights
+
+        for delay, victim in ((0, first), (0.02, second)):
+            timer = threading.Timer(delay, victim.kill)
             timer.start()
             for _ in range(5):
                 np.testing.assert_array_equal(on_workers(x), expected)
             timer.join()
 
-
-@pytest.mark.parametrize("stopped", [0, 1])
-def test_worker_killed_while_another_is_slow(stopped: int) -> None:
-    """The victim may have its part of the batch by then, and its label, or none yet."""
-    coef = np.random.default_rng(5).standard_normal((20, 300))
-    with workers(2) as (client, processes), ThreadPoolExecutor() as threads:
-        on_workers = peer_dask.dask(coef)
-        slow, victim = (processes[at] for at in sorted(processes, reverse=bool(stopped)))
+        # Before it gets its part, while the other gets its own: Dask raises KeyError.
         slow.send_signal(signal.SIGSTOP)
-        labels = threads.submit(on_workers, coef)
+        labels = threads.submit(on_workers, x)
         time.sleep(0.2)
-        victim.kill()
+        last.kill()
         while len(client.nthreads()) > 1:
             time.sleep(0.01)
         slow.send_signal(signal.SIGCONT)
-        np.testing.assert_array_equal(labels.result(60), np.arange(20))
+        np.testing.assert_array_equal(labels.result(60), expected)
 
-
-def test_no_worker_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    for wait in ("CONNECT", "ANOTHER"):
-        monkeypatch.setattr(peer_dask, wait, 1)
-    coef = np.random.default_rng(5).standard_normal((20, 300))
-    with workers(2) as (_, processes):
-        on_workers = peer_dask.dask(coef)
-        for process in processes.values():
-            np.testing.assert_array_equal(on_workers(coef), np.arange(20))
-            process.kill()
-            process.wait()
+        monkeypatch.setattr(peer_dask, "ANOTHER", 1)
+        slow.kill()
+        slow.wait()
         with pytest.raises(ConnectionError, match="no Dask worker is left"):
-            on_workers(coef)
+            on_workers(x)
 
 
 def test_scaling_is_measured(client: Client) -> None:

@@ -190,7 +190,6 @@ def test_unchanged_code_passes(repository: Path) -> None:
 
 
 def test_progress_on_a_terminal(repository: Path) -> None:
-    as_users_have_it(repository)
     arguments, environment = command(
         repository, "--baseline=HEAD~1", "--batch-sizes=8", "--predictor=packed"
     )
@@ -205,7 +204,7 @@ def test_progress_on_a_terminal(repository: Path) -> None:
     assert left == sorted(left, reverse=True)
     assert 0 < left[0] <= pairs.SECONDS
     assert shown.index("pairs, at most") < shown.index("[100%]")
-    assert "packed, batch 8: making 1 of 6" in shown
+    assert "packed, batch 8: making 1 of 2" in shown
 
 
 def read(terminal: int) -> bytes:
@@ -434,14 +433,15 @@ def test_git_is_missing(repository: Path) -> None:
     ("shown", "sent"),
     [
         ("read-tree", signal.SIGINT),
-        ("making 1 of 6", signal.SIGTERM),
+        ("making 1 of 2", signal.SIGTERM),
         *itertools.product(("making 5 of 6", "pairs, at most"), (signal.SIGINT, signal.SIGTERM)),
     ],
 )
 def test_interruption_leaves_nothing_behind(
     repository: Path, shown: str, sent: signal.Signals
 ) -> None:
-    as_users_have_it(repository)
+    if shown.endswith("of 6"):
+        as_users_have_it(repository)
     arguments, environment = command(
         repository, "--baseline=HEAD~1", "--max-slowdown=0.001%", "--predictor=packed"
     )

@@ -26,8 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from linpredict.compiler import cache_folder
 
@@ -274,7 +273,7 @@ def local(requirement: str) -> Path | None:
     where = requirement.strip()
     where = re.sub(r"^[\w.-]+\s*(\[[^]]*\])?\s*@\s*", "", where)  # package @ file://…
     if where.startswith("file:"):
-        where = url2pathname(urlsplit(where).path)
+        where = unquote(urlsplit(where).path)
     path = Path(re.sub(r"(\[[^]]*\])?\s*(;.*)?$", "", where))  # extras and markers
     if path.is_file() or (path.is_dir() and (os.sep in where or where.startswith("."))):
         return path
