@@ -1,8 +1,11 @@
-"""Fixtures of ``test_predict.py``: the data, and a case with its record."""
+"""Hooks of ``pytest benchmarks/``, and fixtures of ``test_predict.py``.
+
+The options and what concerns pytest-benchmark's tables are in ``conftest.py`` above this folder, as
+pytest and ``pytest-benchmark compare`` look for them there.
+"""
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Generator
@@ -10,49 +13,65 @@ from typing import Any
 
 import pytest
 
-from benchmarks.case import Case
-from benchmarks.ceilings import precision_of, stated_by
-from benchmarks.failures import failing
-from benchmarks.gate.pairs import Compared
-from benchmarks.options import JUDGED_ONCE, compared, is_case
-from benchmarks.peers import UnavailableError
-from benchmarks.record import CaseRecord
+from benchmarks import checks, comparison, summary
+from benchmarks.failures import interruptible
+from benchmarks.gate.checkout import undirected
+from benchmarks.measuring import machine
+from benchmarks.measuring.data import Data
+from benchmarks.measuring.timing import MAX_ROUNDS
+from benchmarks.measuring.workload import Workload
+from benchmarks.saving import json_file
+from benchmarks.saving.record import CaseId, read_id
 from benchmarks.session import SESSION, Session
-from benchmarks.timing import rest
-from benchmarks.tracing import beyond_this_thread_paused, resume
-from benchmarks.workload import Data, Workload
 
-CEILINGS_PART = 0.05  # of a case's time, to measure the machine's ceilings after it
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    checks.check(config)
+    # NumPy's BLAS is the only one loaded before the predictors are made.
+    config.stash[SESSION] = Session(machine.blas_info(), comparison.compared(config))
+    json_file.write_to_memory(config)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return machine.header(config.stash[SESSION].blas)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure without tracers, profilers and debuggers, both versions alike.
-
-    Making the predictors belongs to it: the threads that they start would keep a tracer.
-    """
-    if not is_case(item) or item.config.getoption("benchmark_disable", False):
+def pytest_collection() -> Generator[None, object, object]:
+    with interruptible():
         return (yield)
-    collects = gc.isenabled()
-    if item.config.getoption("benchmark_disable_gc", False):  # which is for the baseline, too
-        gc.disable()
-    with beyond_this_thread_paused():
-        # Coverage counts the calls and returns that it sees: none may lie in between.
-        tracer, profiler = sys.gettrace(), sys.getprofile()
-        sys.settrace(None)
-        sys.setprofile(None)
-        try:
-            return (yield)
-        finally:
-            resume(profiler)
-            sys.settrace(tracer)
-            if collects:
-                gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    with interruptible():
+        return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse, before anything is allocated, what cannot be measured; prepare the baseline."""
+    config = session.config
+    if checks.measures(config, session.items):
+        checks.check_resources(config)
+        if comparison.is_asked_for(config):
+            config.stash[SESSION].gate = comparison.make_gate(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, object, object]:
+    """Note when the last case has ended: ``-x`` or an interrupt may end the run before."""
+    result = yield
+    item.config.stash[SESSION].is_whole = nextitem is None
+    return result
 
 
 @pytest.fixture(scope="session")
 def run(pytestconfig: pytest.Config) -> Session:
-    """Return what the parts of the run share."""
+    """Return what the cases share."""
     return pytestconfig.stash[SESSION]
 
 
@@ -63,6 +82,28 @@ def data(pytestconfig: pytest.Config, run: Session) -> Data:
         pytest.skip("cases that run at the same time slow each other down: run without -n")
     workload = Workload.of(pytestconfig)
     return run.gate.share(workload) if run.gate else Data.of(workload)
+
+
+@pytest.fixture
+def case(predictor: str, batch_size: int, run: Session, pytestconfig: pytest.Config) -> CaseId:
+    """Return which case it is, and refuse it a second time."""
+    case = Workload.of(pytestconfig).case(predictor, batch_size)
+    if case.name in run.begun:
+        pytest.exit(
+            f"{case.name} is run again by a plugin, and a case is measured once: leave the plugin "
+            "or its option out",
+            pytest.ExitCode.USAGE_ERROR,
+        )
+    run.begun.add(case.name)
+    return case
+
+
+@pytest.fixture
+def rounds_of(pytestconfig: pytest.Config) -> Callable[[float], int]:
+    """Return what tells the number of rounds by the seconds of a call."""
+    max_time = float(pytestconfig.getoption("benchmark_max_time"))
+    at_least = pytestconfig.getoption("benchmark_min_rounds", 5)
+    return lambda seconds: max(at_least, min(int(max_time / seconds), MAX_ROUNDS))
 
 
 @pytest.fixture
@@ -85,44 +126,49 @@ def say(
     write(clear)
 
 
-@pytest.fixture
-def case(
-    benchmark: Any,
-    predictor: str,
-    batch_size: int,
-    data: Data,
-    say: Callable[[str], None],
-    run: Session,
-    pytestconfig: pytest.Config,
-) -> Generator[Case]:
-    """Make what is timed, and save what was found, and the machine's ceilings beside it."""
-    case_id = Workload.of(pytestconfig).case(predictor, batch_size)
-    benchmark.extra_info |= case_id.as_saved()
-    if run.gate and case_id.name in [case.name for case in run.cases]:
-        pytest.exit(f"{case_id.name} is run again, {JUDGED_ONCE}", pytest.ExitCode.USAGE_ERROR)
-    with failing(run, data, benchmark, case_id, making=True):
-        try:
-            made = run.make(predictor, data, predictor in compared(pytestconfig), say)
-        except UnavailableError as reason:
-            pytest.skip(str(reason))
-    ceilings = None
-    if isinstance(made, Compared):
-        rest()
-    else:
-        try:
-            ceilings = run.ceilings_at(precision_of(made, data.x.dtype), data)
-        except ValueError as error:
-            pytest.fail(f"{predictor}: {error}", pytrace=False)
-    case = Case(case_id, data, made)
-    yield case
-    # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
-    if (stats := getattr(benchmark, "stats", None)) and not benchmark.has_error:
-        record = CaseRecord.of(case_id, stats["data"])
-        record.gate = case.gate
-        if ceilings and not isinstance(made, Compared):
-            record.precision = ceilings.roofline.precision
-            in_doubt = stated_by(made, "in_doubt")
-            record.in_doubt = None if in_doubt is None else float(in_doubt)  # NumPy's, for one
-            rest()
-            ceilings.measure(CEILINGS_PART * sum(stats["data"]))
-        run.add(record, benchmark.extra_info)
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(
+    config: pytest.Config, machine_info: dict[str, Any]
+) -> None:
+    """Add what decides speed, and drop the clock rate of the moment: it differs in each run."""
+    machine_info |= machine.machine_info(config.stash[SESSION].blas)
+    for key in ("hz_actual", "hz_actual_friendly"):
+        machine_info["cpu"].pop(key, None)
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_benchmark_generate_commit_info() -> Generator[None, Any, Any]:
+    """Save the commit of the folder that is measured, not the one that ``GIT_DIR`` points at."""
+    with undirected():
+        return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Add the limit by all that was measured in the run."""
+    records = {record.name: record for record in config.stash[SESSION].cases}
+    for row in output_json["benchmarks"]:
+        if (case := read_id(row["extra_info"])) and case.name in records:
+            row["extra_info"] |= records[case.name].as_saved()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """Save a whole run, and sum it up: whatever raises then, a comparison or another plugin."""
+    config = session.config
+    config.stash[SESSION].finish()
+    try:
+        with json_file.kept(config, config.stash[SESSION].is_whole):
+            return (yield)
+    except BaseException:
+        summary.write(config)  # which pytest no longer asks for
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_terminal_summary(config: pytest.Config) -> Generator[None]:
+    """Sum up, also where pytest-benchmark's tables raise, as its comparison does."""
+    try:
+        return (yield)
+    finally:
+        summary.write(config)

@@ -11,56 +11,59 @@ from typing import Any
 
 import pytest
 
-from benchmarks.gate.baseline import BaselineError, described
-from benchmarks.gate.processes import WorkerError
-from benchmarks.label_check import ChangedDataError
-from benchmarks.predictors import PREDICTORS
-from benchmarks.record import CaseId
+from benchmarks.errors import (
+    BaselineError,
+    CannotBeMadeError,
+    ChangedDataError,
+    ClusterError,
+    UnavailableError,
+    WorkerError,
+    described,
+)
+from benchmarks.measuring.data import Data
+from benchmarks.saving.record import CaseId
 from benchmarks.session import Session
-from benchmarks.workload import Data
 
 HERE = Path(__file__).parent
 
 
 @contextmanager
-def failing(
-    run: Session, data: Data, benchmark: Any, case: CaseId, making: bool = False
-) -> Generator[None]:
+def failing(run: Session, data: Data, benchmark: Any, case: CaseId) -> Generator[None]:
     """Let a case fail in a sentence, and end the run where it cannot go on.
 
     Where a predictor cannot be made, or changes what others are measured on, its other cases fail
     with the same sentence. The traceback of its own code is shown once.
     """
-    predictor = case.predictor
-    benchmark.has_error = True  # so that pytest-benchmark leaves out what was timed until then
-    if predictor in run.broken:
-        run.failed.append((predictor, case.batch_size))
-        pytest.fail(run.broken[predictor], pytrace=False)
     try:
+        if case.predictor in run.refused:
+            raise run.refused[case.predictor]
         yield
-    except pytest.exit.Exception:
-        raise
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
     except BaselineError as error:
         baseline = run.gate and run.gate.baseline
         message = f"baseline {baseline} cannot be measured: {case.name}: {error}"
         pytest.exit(message, pytest.ExitCode.USAGE_ERROR)
+    except ClusterError as error:
+        pytest.exit(f"{case.name}: {error}", pytest.ExitCode.USAGE_ERROR)
+    except pytest.exit.Exception:
+        raise
     except (Exception, SystemExit) as error:
-        if isinstance(error, ConnectionError) and predictor in PREDICTORS:  # no cluster
-            pytest.exit(f"{case.name}: {error}", pytest.ExitCode.USAGE_ERROR)
+        benchmark.has_error = True  # pytest-benchmark leaves out what was timed
+        cause: BaseException = error
         sentence = f"{case.name}: {described(error)}"
         if isinstance(error, ChangedDataError):
             data.restore()
-            sentence = f"{predictor} {error}: let it work on a copy"
-        elif making:
-            sentence = f"{predictor} cannot be made: {described(error)}"
-        if making or isinstance(error, ChangedDataError):
-            run.broken[predictor] = sentence
-        first = predictor not in [name for name, _ in run.failed]
-        run.failed.append((predictor, case.batch_size))
-        shown = error.traceback if isinstance(error, WorkerError) else own_traceback(error)
-        message = "\n".join([sentence, *shown * first])
-        raise pytest.fail.Exception(message, pytrace=False) from None
-    benchmark.has_error = False
+            sentence = f"{case.predictor} {error}: let it work on a copy"
+        elif isinstance(error, CannotBeMadeError):
+            cause, sentence = error.__cause__ or error, str(error)
+        if isinstance(error, (ChangedDataError, CannotBeMadeError)):
+            run.refused[case.predictor] = error
+        lines = [sentence]
+        if case.predictor not in [predictor for predictor, _ in run.failed]:
+            lines += cause.traceback if isinstance(cause, WorkerError) else own_traceback(cause)
+        run.failed.append((case.predictor, case.batch_size))
+        raise pytest.fail.Exception("\n".join(lines), pytrace=False) from None
 
 
 def own_traceback(error: BaseException) -> list[str]:

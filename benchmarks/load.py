@@ -25,14 +25,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
 
-from benchmarks import cli  # first: it says what matplotlib may read
+from benchmarks import script  # first: it says what matplotlib may read
 
 # isort: split
 from matplotlib import style as styling
 from matplotlib.figure import Figure
 
-from benchmarks.argument_types import duration, rate, waits
-from benchmarks.plot_style import (
+from benchmarks.drawing.style import (
     LINE_STYLES,
     STYLE,
     add_output_options,
@@ -45,8 +44,8 @@ from benchmarks.plot_style import (
     styles,
     value_ticks,
 )
-from benchmarks.saved_runs import Line, read_runs
-from benchmarks.serving import (
+from benchmarks.saving.runs import Line, read_runs
+from benchmarks.simulation import (
     DRAWN_REQUESTS,
     NEAR,
     REQUESTS,
@@ -55,7 +54,7 @@ from benchmarks.serving import (
     greatest_rates,
     smallest_enough,
 )
-from benchmarks.units import quantity
+from benchmarks.wording.quantities import duration, quantity, rate, waits
 
 
 def within(server: Server, budget: float, waits: Sequence[float]) -> tuple[str, list[Policy]]:
@@ -220,4 +219,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    script.run(main)

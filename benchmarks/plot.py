@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
 
-from benchmarks import cli  # first: it says what matplotlib may read
+from benchmarks import script  # first: it says what matplotlib may read
 
 # isort: split
 from matplotlib import style as styling
@@ -27,10 +27,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
-from benchmarks.argument_types import duration
-from benchmarks.conclusions import of_runs
-from benchmarks.plot_limits import LimitLine, draw_knee, draw_limits, limits
-from benchmarks.plot_style import (
+from benchmarks.drawing.limits import LimitLine, draw_knee, draw_limits, limits
+from benchmarks.drawing.style import (
     LINE_STYLES,
     STYLE,
     add_output_options,
@@ -45,8 +43,9 @@ from benchmarks.plot_style import (
     styles,
     value_ticks,
 )
-from benchmarks.saved_runs import Line, Run, read_runs
-from benchmarks.units import quantity
+from benchmarks.saving.runs import Line, Run, read_runs
+from benchmarks.wording.quantities import duration, quantity
+from benchmarks.wording.sentences import of_runs
 
 LATENCY = "latency (seconds before first prediction)"
 THROUGHPUT = "throughput (predictions/second)"
@@ -410,4 +409,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    script.run(main)

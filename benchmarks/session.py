@@ -3,88 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import predictors
-from benchmarks.ceilings import Ceilings
-from benchmarks.gate.pairs import Compared, Gate
-from benchmarks.label_check import Predict
-from benchmarks.peers import UnavailableError
-from benchmarks.record import CaseRecord
-from benchmarks.timing import rest
-from benchmarks.workload import Data
+from benchmarks.array_types import Array, Predict
+from benchmarks.errors import (
+    BaselineError,
+    CannotBeMadeError,
+    ChangedDataError,
+    ClusterError,
+    UnavailableError,
+    described,
+)
+from benchmarks.gate.gate import Compared, Gate
+from benchmarks.measuring.ceilings import Ceilings
+from benchmarks.measuring.data import Data
+from benchmarks.measuring.timing import rest
+from benchmarks.predictors import by_name
+from benchmarks.saving.limit import Limit
+from benchmarks.saving.record import CaseRecord
+from linpredict.c.compile import CompilerError, NoCompilerError
 
 FIRST = 0.1  # seconds to measure ceilings before the first case
+PART = 0.05  # of a case's time, to measure them after it
 
 
 @dataclass
 class Session:
     """A run."""
 
-    blas: dict[str, Any]  # NumPy's, as `benchmarks.machine.blas_info` found it before any other's
+    blas: dict[str, Any]  # NumPy's, found before any other's
+    compared: list[str]  # predictors that the gate compares
     gate: Gate | None = None
-    ceilings: dict[str, Ceilings] = field(default_factory=dict)  # by the precision of predictors
+    begun: set[str] = field(default_factory=set)  # names of cases
     cases: list[CaseRecord] = field(default_factory=list)  # that were measured, in order
-    is_whole: bool = False  # whether the last case has ended
-    is_summed_up: bool = False
-    broken: dict[str, str] = field(default_factory=dict)  # what a predictor's other cases fail with
     failed: list[tuple[str, int]] = field(default_factory=list)  # predictors and batch sizes
-    _made: dict[str, Predict | Compared | UnavailableError] = field(default_factory=dict)
-    _extra_infos: dict[str, dict[str, Any]] = field(default_factory=dict)
+    is_whole: bool = False  # whether the last case has ended
+    # What a predictor's other cases end with, too.
+    refused: dict[str, Exception] = field(default_factory=dict)
+    _predictors: dict[str, Predict] = field(default_factory=dict)
+    _compared: dict[str, Compared | None] = field(default_factory=dict)
+    _ceilings: dict[str, Ceilings] = field(default_factory=dict)  # by the precision of predictors
 
-    def make(
-        self, name: str, data: Data, is_compared: bool, say: Callable[[str], None]
-    ) -> Predict | Compared:
-        """Return a predictor, made when first asked for; or its processes, where it is compared.
+    def predictor(self, name: str, data: Data) -> Predict:
+        """Return a predictor in this process, made when first asked for.
 
         Raises
         ------
         UnavailableError
             If it cannot run here, because its library is not installed, say.
+        ChangedDataError, CannotBeMadeError
+            If it changed the data, or its code failed.
         """
-        if name not in self._made:
-            try:
-                self._made[name] = self._make(name, data, is_compared, say)
-            except UnavailableError as reason:
-                self._made[name] = reason
-        if isinstance(made := self._made[name], UnavailableError):
-            raise made
-        return made
+        if name not in self._predictors:
 
-    def _make(
-        self, name: str, data: Data, is_compared: bool, say: Callable[[str], None]
-    ) -> Predict | Compared:
-        if name == "packed" and len(data.coef) < 2:
-            raise UnavailableError("packed tells two classes apart, or more")
-        if self.gate and is_compared and (found := self.gate.start(name, say)):
-            return found  # else the baseline lacks it
-        predict = predictors.make(name, data.coef[:])  # a view: its shape is its own
-        data.check_unchanged()
-        return predict
+            def make() -> Predict:
+                predict = by_name.make(name, data.coef[:])  # a view: its shape is its own
+                data.check_unchanged()
+                return predict
 
-    def ceilings_at(self, precision: np.dtype[Any], data: Data) -> Ceilings:
-        """Return what measures the machine's ceilings at a precision, and has done so once."""
-        if precision.name not in self.ceilings:
-            self.ceilings[precision.name] = Ceilings(data.coef, precision)
-            rest()
-            self.ceilings[precision.name].measure(FIRST)
-        return self.ceilings[precision.name]
+            self._predictors[name] = self._made(name, data.coef, make)
+        return self._predictors[name]
 
-    def add(self, record: CaseRecord, extra_info: dict[str, Any]) -> None:
-        """Note what was measured of a case, in place of an earlier attempt."""
-        self.cases = [case for case in self.cases if case.name != record.name] + [record]
-        self._extra_infos[record.name] = extra_info
+    def processes(self, name: str, data: Data, say: Callable[[str], None]) -> Compared | None:
+        """Return a predictor's processes, where it is compared and the baseline has it.
+
+        They are made when first asked for; what is raised is that of `predictor`.
+        """
+        if name not in self._compared:
+            self._compared[name] = None
+            if self.gate and name in self.compared:
+                start = partial(self.gate.start, by_name.find(name), say)
+                self._compared[name] = self._made(name, data.coef, start)
+        return self._compared[name]
+
+    def _made(self, name: str, coef: Array, make: Callable[[], Any]) -> Any:
+        try:
+            if name == "packed" and len(coef) < 2:
+                raise UnavailableError("packed tells two classes apart, or more")
+            return make()
+        except (BaselineError, ChangedDataError, ClusterError, pytest.exit.Exception):
+            raise
+        except UnavailableError as reason:
+            self.refused[name] = reason
+            raise
+        except (Exception, SystemExit) as error:
+            raise CannotBeMadeError(f"{name} cannot be made: {described(error)}") from error
+
+    def ceilings(self, precision: np.dtype[Any], data: Data) -> Ceilings | None:
+        """Return the machine's ceilings at a precision, measured once; None without a compiler."""
+        if precision.name not in self._ceilings:
+            with suppress(CompilerError, NoCompilerError):
+                self._ceilings[precision.name] = Ceilings(data.coef, precision)
+                rest()
+                self._ceilings[precision.name].measure(FIRST)
+        return self._ceilings.get(precision.name)
+
+    @property
+    def limits(self) -> list[Limit]:
+        """The limit at each precision, by all that was measured until now."""
+        return [ceilings.limit for ceilings in self._ceilings.values()]
 
     def finish(self) -> None:
-        """Have pytest-benchmark save what was measured, with what the machine can do: all told."""
+        """Give each record its limit."""
+        limits = {limit.precision: limit for limit in self.limits}
         for record in self.cases:
-            if record.precision:
-                record.roofline = self.ceilings[record.precision].roofline
-            self._extra_infos[record.name].update(record.as_saved())
+            if record.precision and not record.gate:
+                record.limit = limits.get(record.precision)
 
 
 SESSION = pytest.StashKey[Session]()

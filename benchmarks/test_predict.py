@@ -3,8 +3,8 @@
 Each case times single calls, ``predict(x[i : i + batch_size])``, of a predictor that is made
 beforehand. The weights are warm, the batches rotate through the examples, and the call may use all
 usable cores. Its duration is the latency of the batch, whose first label comes with its last.
-Throughput is the batch size over the median latency. ``conftest.py`` beside this file makes and
-warms what is timed, and saves what is found.
+Throughput is the batch size over the median latency. With ``--baseline`` other processes make and
+time both sides in turns, and the case fails where the current one is slower.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.case import Case, warm_up
 from benchmarks.failures import failing
-from benchmarks.gate.pairs import Compared
-from benchmarks.gate.summary import failure
-from benchmarks.options import compared
-from benchmarks.session import Session
-from benchmarks.timing import CLOCK, MAX_ROUNDS
-from benchmarks.workload import Workload
+from benchmarks.gate import report
+from benchmarks.measuring.data import Data
+from benchmarks.measuring.timing import CLOCK, rest
+from benchmarks.measuring.warm_up import warm_up
+from benchmarks.measuring.workload import Workload
+from benchmarks.predictors.stated import in_doubt_of, precision_of
+from benchmarks.saving.record import CaseId, CaseRecord
+from benchmarks.session import PART, SESSION, Session
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -30,45 +31,52 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     workload = Workload.of(metafunc.config)
     # Saved runs are compared by a case's id, so a workload that is not the default is part of it.
     suffix = "" if workload == Workload() else f"-{workload}"
-    timers = {name: {"timer": CLOCK} for name in compared(metafunc.config)}
-    metafunc.parametrize(
-        ("predictor", "batch_size"),
-        [
-            pytest.param(
-                predictor,
-                batch_size,
-                id=f"{predictor}-{batch_size}{suffix}",
-                marks=pytest.mark.benchmark(
-                    group=f"{predictor} {workload}", **timers.get(predictor, {})
-                ),
-            )
-            for batch_size in metafunc.config.getoption("batch_sizes")
-            for predictor in metafunc.config.getoption("predictor")
-        ],
-    )
+    cases = []
+    for batch_size in metafunc.config.getoption("batch_sizes"):
+        for predictor in metafunc.config.getoption("predictor"):
+            settings: dict[str, Any] = {"group": f"{predictor} {workload}"}
+            if predictor in metafunc.config.stash[SESSION].compared:
+                settings["timer"] = CLOCK
+            mark = pytest.mark.benchmark(**settings)
+            case_id = f"{predictor}-{batch_size}{suffix}"
+            cases.append(pytest.param(predictor, batch_size, id=case_id, marks=mark))
+    metafunc.parametrize(("predictor", "batch_size"), cases)
 
 
 def test_predict(
     benchmark: Any,
-    case: Case,
+    case: CaseId,
+    data: Data,
     run: Session,
     say: Callable[[str], None],
-    pytestconfig: pytest.Config,
+    rounds_of: Callable[[float], int],
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
-    with failing(run, case.data, benchmark, case.id):
-        if isinstance(case.predictor, Compared):
-            assert run.gate
-            case.gate, durations = run.gate.measure(case.predictor, case.starts, say)
+    benchmark.extra_info |= case.as_saved()
+    starts = range(0, len(data.x) - case.batch_size + 1, case.batch_size)
+    judged = predict = ceilings = None
+    with failing(run, data, benchmark, case):
+        if run.gate and (processes := run.processes(case.predictor, data, say)):
+            judged, durations = run.gate.measure(processes, starts, say)
             CLOCK.tell(benchmark, durations)
         else:
-            predict, size = case.predictor, case.id.batch_size
-            batches = cycle([case.data.x[i : i + size] for i in case.starts])
-            seconds = warm_up(predict, case.data, case.starts)
-            max_time = float(pytestconfig.getoption("--benchmark-max-time"))
-            at_least = pytestconfig.getoption("--benchmark-min-rounds", 5)
-            rounds = max(at_least, min(int(max_time / seconds), MAX_ROUNDS))
+            predict = run.predictor(case.predictor, data)
+            ceilings = run.ceilings(precision_of(predict, data.x.dtype), data)
+            batches = cycle([data.x[start : start + case.batch_size] for start in starts])
+            rounds = rounds_of(warm_up(predict, data, starts))
             benchmark.pedantic(predict, setup=lambda: ((next(batches),), {}), rounds=rounds)
-        case.data.check_unchanged(case.starts, case.id.batch_size)
-    if run.gate and case.gate and case.gate.verdict in run.gate.fails:
-        pytest.fail(failure(case.id, case.gate), pytrace=False)
+        data.check_unchanged(starts, case.batch_size)
+    # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
+    if stats := getattr(benchmark, "stats", None):
+        record = CaseRecord.of(case, stats["data"])
+        record.gate = judged
+        if predict:
+            record.precision = precision_of(predict, data.x.dtype).name
+            record.in_doubt = in_doubt_of(predict)
+        run.cases.append(record)
+        benchmark.extra_info |= record.as_saved()
+        if ceilings:
+            rest()
+            ceilings.measure(PART * sum(stats["data"]))
+    if run.gate and judged and judged.verdict in run.gate.fails:
+        pytest.fail(report.failure(case, judged), pytrace=False)

@@ -3,7 +3,7 @@
 ``python benchmarks/verdicts.py RUN.json [--max-slowdown 3%]`` reads what a run with ``--baseline``
 and ``--benchmark-json=RUN.json`` saved, and prints its verdicts. Measuring stopped when each case
 was decided at the run's own threshold: at another one more cases are undecided, and the error rates
-of `benchmarks.gate.pairs` hold only approximately.
+of `benchmarks.gate.gate` hold only approximately.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
 
-from benchmarks import cli
-from benchmarks.argument_types import percentage
-from benchmarks.gate.decision import judge
-from benchmarks.gate.pairs import FALSE_ALARM, MISS
-from benchmarks.gate.summary import conclusion, differences, resolution, table, verdict_of
-from benchmarks.record import CaseRecord, GateRecord, Verdict
-from benchmarks.saved_runs import Run, read_runs, short
-from benchmarks.tables import aligned
+from benchmarks import script
+from benchmarks.gate.judge import FALSE_ALARM, MISS, judge
+from benchmarks.gate.report import Report, verdict_of
+from benchmarks.saving.record import CaseRecord, GateRecord, Verdict
+from benchmarks.saving.runs import Run, read_runs, short
+from benchmarks.wording.quantities import percentage
 
 
 def judged_again(run: Run, max_slowdown: float | None) -> list[CaseRecord]:
@@ -37,7 +35,7 @@ def judged_again(run: Run, max_slowdown: float | None) -> list[CaseRecord]:
         gate = replace(gate, max_slowdown=slowdown, confidence=confidence, **found.as_saved())
         return replace(case, gate=gate)
 
-    # Cases called slower no longer share the chance of an error, as in `benchmarks.gate.pairs`.
+    # Cases called slower no longer share the chance of an error, as in `benchmarks.gate.gate`.
     n_slower = -1
     cases: list[CaseRecord] = []
     while n_slower != (n := sum(verdict_of(case) == Verdict.SLOWER for case in cases)):
@@ -64,14 +62,12 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{run.path}: has no pairs: save a run with --baseline", file=sys.stderr)
             status = 2
             continue
-        baseline = short(gates[0].commit)
-        said = [*differences(cases, baseline), *aligned(table(cases, baseline))]
-        said += [conclusion(cases, baseline, gates[0].max_slowdown), *resolution(cases)]
-        print("\n".join(said))
+        report = Report(cases, short(gates[0].commit), gates[0].max_slowdown)
+        print("\n".join(report.lines()))
         if status == 0 and any(verdict_of(case) == Verdict.SLOWER for case in cases):
             status = 1
     return status
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    script.run(main)

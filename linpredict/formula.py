@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_examples, as_weights
+from .validation import as_examples, as_weights
 
 Labels = NDArray[np.intp]
 

@@ -4,8 +4,8 @@ The formula (``formula.py``) leaves most of the machine unused when a model has 
 OpenBLAS shares a product among the cores by its rows and columns, never along the features, so a
 small batch keeps few of them busy. And before it multiplies, it copies both operands into a layout
 of its own, which costs as much as the product itself when each weight is used only a few times.
-`LinearPredictor` hands such models to a kernel of its own (``packed.py``), and others to BLAS in
-the better order of operands (``dense.py``).
+`LinearPredictor` hands such models to a kernel of its own (``screened.py``), and others to BLAS in
+the better order of operands (``blas.py``).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import as_examples, as_intercept, as_weights
-from .dense import Dense
+from .blas import BlasModel
 from .formula import Labels
+from .from_sklearn import weights_of
 from .kernel import kernel
-from .packed import COPIED, Packed
-from .trained import weights_of
+from .screened import COPIED, ScreenedModel
+from .validation import as_examples, as_intercept, as_weights
 
 Array = NDArray[Any]
 
@@ -66,11 +66,11 @@ class LinearPredictor:
         self._intercept = None if intercept is None else as_intercept(intercept, coef).copy()
         self._dtype = dtype = np.result_type(coef, np.float32)
         coef = coef.astype(dtype, copy=False)
-        self._model: Packed | Dense
+        self._model: ScreenedModel | BlasModel
         if suits_kernel(*self._shape, dtype) and (compiled := kernel()).label:
-            self._model = Packed(coef, self._intercept, compiled)
+            self._model = ScreenedModel(coef, self._intercept, compiled)
         else:
-            self._model = Dense(coef, self._intercept)
+            self._model = BlasModel(coef, self._intercept)
 
     @property
     def precision(self) -> np.dtype[Any]:

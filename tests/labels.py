@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.label_check import Array
+from benchmarks.array_types import Array
 
 
 def assert_right(w: Array, x: Array, labels: Array, intercept: Array | None = None) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import linpredict
-from benchmarks.label_check import Array
+from benchmarks.array_types import Array
 
 
 def function(coef: Array) -> Callable[[Array], Array]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from benchmarks.record import CaseRecord, GateRecord
-from benchmarks.roofline import Roofline
+from benchmarks.saving.limit import Roofline
+from benchmarks.saving.record import CaseRecord, GateRecord
 
 
 def record(

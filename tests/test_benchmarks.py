@@ -15,11 +15,13 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
+from benchmarks.errors import WrongLabelsError
 from benchmarks.evidence.gate_error_rates import copy_work_tree
-from benchmarks.label_check import WrongLabelsError, check
-from benchmarks.machine import available_memory
-from benchmarks.predictors import NEEDS, PROCESS, Needs, memory
-from benchmarks.workload import PER_STREAM, Workload, fill
+from benchmarks.measuring.data import examples, weights
+from benchmarks.measuring.labels import check
+from benchmarks.measuring.machine import available_memory
+from benchmarks.measuring.workload import PER_STREAM, Workload, fill
+from benchmarks.predictors.by_name import NEEDS, PROCESS, Needs, memory
 from linpredict import predict
 from tests import ENVIRONMENT, heed_interrupts, in_process, size_of_files
 
@@ -59,7 +61,7 @@ def run(
         )
     # Ceilings are measured once before the first case, and for 1 ms instead of 10.
     first = patch("benchmarks.session.FIRST", 0)
-    at_once = patch("benchmarks.ceilings.AT_ONCE", 1e-3)
+    at_once = patch("benchmarks.measuring.ceilings.AT_ONCE", 1e-3)
     # What else is in this process is not collected at the end of each run.
     arguments = ["--capture=sys", "-p", "no:unraisableexception", *arguments]
     with patch.dict(os.environ, ENVIRONMENT, clear=True), first, at_once:
@@ -504,7 +506,7 @@ def test_rounding_is_not_an_error() -> None:
 def test_data_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     shape = (3, PER_STREAM - 1)
     values = fill(np.empty(shape, dtype), (1, 2))
-    monkeypatch.setattr("benchmarks.workload.usable_cores", lambda: 1)
+    monkeypatch.setattr("benchmarks.measuring.workload.usable_cores", lambda: 1)
     assert (values == fill(np.empty(shape, dtype), (1, 2))).all()
     assert (values != fill(np.empty(shape, dtype), (1, 3))).any()
     assert values.dtype == dtype
@@ -514,11 +516,11 @@ def test_data_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, dtype: 
 
 def test_data_holds_what_the_refusal_counts() -> None:
     workload = Workload(5, 4000, 100, "float32")
-    arrays = workload.weights().nbytes + workload.examples().nbytes
+    arrays = weights(workload).nbytes + examples(workload).nbytes
     assert arrays <= workload.nbytes <= 1.1 * arrays
-    assert workload.weights().nbytes == workload.weights_nbytes
-    assert workload.examples().nbytes == 100 * workload.example_nbytes
-    assert predict(workload.weights(), workload.examples()).shape == (100,)
+    assert weights(workload).nbytes == workload.weights_nbytes
+    assert examples(workload).nbytes == 100 * workload.example_nbytes
+    assert predict(weights(workload), examples(workload)).shape == (100,)
 
 
 @pytest.mark.parametrize(
@@ -567,7 +569,7 @@ def test_memory_limit_below_what_is_needed() -> None:
 
 @pytest.mark.parametrize("kind", ["v", "d"])
 def test_available_memory_obeys_ulimit(kind: str) -> None:
-    code = "from benchmarks.machine import available_memory as a; print(a())"
+    code = "from benchmarks.measuring.machine import available_memory as a; print(a())"
     limit = 2_000_000  # KiB
     done = subprocess.run(
         ["bash", "-c", f'ulimit -{kind} {limit}; "$0" -c "$1"', sys.executable, code],
@@ -591,7 +593,7 @@ def test_available_memory_obeys_a_container(
     (tmp_path / usage).write_text("4000\n")
     stat = tmp_path / "memory.stat"
     stat.write_text("anon 3000\ninactive_file 700\n")
-    monkeypatch.setattr("benchmarks.machine.control_groups", lambda kind: [tmp_path])
+    monkeypatch.setattr("benchmarks.measuring.machine.control_groups", lambda kind: [tmp_path])
     assert available_memory() == 1700
     # What the system would free: files in use, the kernel's caches, those of the groups inside.
     stat.write_text("inactive_file 100\nactive_file 600\nslab_reclaimable 50\nshmem 70\n")

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from benchmarks import ceilings as module
-from benchmarks import machine
-from benchmarks.case import CALLS, warm_up
-from benchmarks.ceilings import Ceilings, precision_of, whole_lines
-from benchmarks.roofline import Roofline
-from benchmarks.timing import timed
-from benchmarks.workload import Data
-from linpredict.machine import usable_cores
+from benchmarks.measuring import ceilings as module
+from benchmarks.measuring import machine
+from benchmarks.measuring.ceilings import Ceilings, precision_of, whole_lines
+from benchmarks.measuring.data import Data
+from benchmarks.measuring.timing import timed
+from benchmarks.measuring.warm_up import CALLS, warm_up
+from benchmarks.saving.limit import Roofline
+from linpredict.cores import usable_cores
 from tests.records import record
 from tests.test_benchmarks import run, saved
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from linpredict import compiler
-from linpredict.compiler import CompilerError, library
+from linpredict.c import compile as compiler
+from linpredict.c.compile import CompilerError, library
+from linpredict.cache import cache_folder
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is for Linux")
@@ -117,7 +118,7 @@ def test_without_a_home(source: Path, home: str | None, monkeypatch: pytest.Monk
     if home is not None:
         monkeypatch.setenv("HOME", home)
     assert answers(source)
-    assert compiler.cache_folder() is None
+    assert cache_folder() is None
     assert os.listdir(source.parent) == ["answer.c"]
 
 
@@ -134,7 +135,7 @@ def test_a_folder_from_which_nothing_can_be_run(source: Path, noexec: str) -> No
     code = f"""
 import sys
 from pathlib import Path
-from linpredict import compiler
+from linpredict.c import compile
 for _ in range(2):
     try:
         print(compiler.library(Path({str(source)!r}), "-DANSWER=42").answer())
@@ -167,7 +168,7 @@ def test_imported_from_a_zip_file(source: Path) -> None:
                 archive.write(file, f"linpredict/{file.name}")
     code = """
 import numpy as np
-from linpredict import kernel
+from linpredict.c import bindings
 print(kernel.__file__, kernel.kernel())
 """
     done = subprocess.run(

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from benchmarks.conclusions import faster_than_limit, in_words
+from benchmarks.drawing.limits import limits
 from benchmarks.plot import curves, draw_latency, draw_throughput, draw_tradeoff, main
-from benchmarks.plot_limits import limits
-from benchmarks.roofline import Roofline
-from benchmarks.saved_runs import read_run
-from benchmarks.units import quantity
+from benchmarks.saving.limit import Roofline
+from benchmarks.saving.runs import read_run
+from benchmarks.wording.quantities import quantity
+from benchmarks.wording.sentences import faster_than_limit, in_words
 from tests.records import record
 from tests.test_plot import drawn_by, gated, run, write
 

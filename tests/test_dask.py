@@ -20,10 +20,11 @@ import pytest
 import zarr
 from dask.distributed import Client, LocalCluster
 
-from benchmarks import peer_dask
+from benchmarks.errors import ClusterError
 from benchmarks.evidence import dask_scaling
+from benchmarks.predictors import dask as dask_cluster
 from linpredict import LinearPredictor, predict
-from linpredict.machine import n_threads, usable_cores
+from linpredict.cores import n_threads, usable_cores
 from tests import ENVIRONMENT, heed_interrupts
 from tests.test_benchmarks import run
 
@@ -105,7 +106,7 @@ def test_a_worker_uses_one_thread(client: Client) -> None:
 
 def test_local_cluster_leaves_the_environment() -> None:
     environment = dict(os.environ)
-    with peer_dask.local_cluster() as client:
+    with dask_cluster.local_cluster() as client:
         assert dict(os.environ) == environment
         assert set(client.run(n_threads).values()) == {1}
 
@@ -124,7 +125,7 @@ def test_labels(client: Client, n_samples: int) -> None:
     rng = np.random.default_rng(3)
     coef, x = rng.standard_normal((20, 300)), rng.standard_normal((n_samples, 300))
     with connected_to(client):
-        on_workers = peer_dask.dask(coef)
+        on_workers = dask_cluster.dask(coef)
         for _ in range(3):
             np.testing.assert_array_equal(on_workers(x), predict(coef, x))
 
@@ -161,7 +162,7 @@ def test_lost_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     coef, x = rng.standard_normal((20, 20_000)), rng.standard_normal((400, 20_000))
     expected = predict(coef, x)
     with ThreadPoolExecutor() as threads, workers(4) as (client, (first, second, slow, last)):
-        on_workers = peer_dask.dask(coef)
+        on_workers = dask_cluster.dask(coef)
         time.sleep(0.3)
         assert [len(keys) for keys in client.has_what().values()] == [1] * 4  # the weights
 
@@ -182,10 +183,10 @@ def test_lost_workers(monkeypatch: pytest.MonkeyPatch) -> None:
         slow.send_signal(signal.SIGCONT)
         np.testing.assert_array_equal(labels.result(60), expected)
 
-        monkeypatch.setattr(peer_dask, "ANOTHER", 1)
+        monkeypatch.setattr(dask_cluster, "ANOTHER", 1)
         slow.kill()
         slow.wait()
-        with pytest.raises(ConnectionError, match="no Dask worker is left"):
+        with pytest.raises(ClusterError, match="no Dask worker is left"):
             on_workers(x)
 
 
@@ -222,7 +223,7 @@ def test_in_the_suite(client: Client) -> None:
 
 
 def test_unreachable_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer_dask, "CONNECT", 0.5)
+    monkeypatch.setattr(dask_cluster, "CONNECT", 0.5)
     with dask.config.set({"scheduler-address": "tcp://127.0.0.1:9"}):
         done = run("--predictor=dask")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout

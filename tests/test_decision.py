@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.gate.decision import bounds, compare, few_heads, judge
+from benchmarks.gate.judge import bounds, compare, few_heads, judge
 
 
 @pytest.mark.parametrize("alpha", [0.0001, 0.01, 0.25, 0.7])

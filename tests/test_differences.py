@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.gate import summary
-from benchmarks.gate.differences import as_saved, differences
-from benchmarks.record import CaseRecord, Verdict
+from benchmarks.gate import report
+from benchmarks.gate.what_differs import as_saved, differences
+from benchmarks.saving.record import CaseRecord, Verdict
 from tests.records import record
 
 SIDE: dict[str, Any] = {
@@ -58,11 +58,11 @@ def case(batch_size: int, ratio: float, low: float, at_most: float, **gate: Any)
 
 def test_resolution() -> None:
     cases = [*(case(2**i, 1.0, 0.99, 1.019) for i in range(9)), case(512, 1.2, 1.1, 1.259)]
-    assert summary.resolution(cases) == [
+    assert report.resolution(cases) == [
         "would have seen a slowdown of 2 % in 9 of 10 cases, of 5 % in all"
     ]
-    assert summary.resolution(cases[:9]) == ["would have seen a slowdown of 2 % in each case"]
-    assert summary.resolution([record("torch")]) == []
+    assert report.resolution(cases[:9]) == ["would have seen a slowdown of 2 % in each case"]
+    assert report.resolution([record("torch")]) == []
 
 
 @pytest.mark.parametrize(
@@ -79,17 +79,17 @@ def test_resolution() -> None:
     ],
 )
 def test_what_would_decide(found: CaseRecord, sentence: str) -> None:
-    _, said = summary.resolution([found])
+    _, said = report.resolution([found])
     assert said.startswith("packed, batch 8: undecided")
     assert sentence in said
 
 
 def test_differences_of_a_run() -> None:
     cases = [case(1, 1, 0.9, 1.1), case(2, 1, 0.9, 1.1)]
-    assert summary.differences(cases, "old") == ["between old and current nothing differs"]
+    assert report.differences(cases, "old") == ["between old and current nothing differs"]
     told = ["NumPy: 1 → 2", "LANG: C → de"], ["NumPy: 1 → 2", "kernel: a → b"]
     cases = [case(1, 1, 0.9, 1.1, differences=differences) for differences in told]
-    assert summary.differences(cases, "old") == [
+    assert report.differences(cases, "old") == [
         "what differs, old → current:", "  NumPy: 1 → 2", "  LANG: C → de", "  kernel: a → b",
     ]  # fmt: skip
-    assert summary.differences([record("torch")], "old") == []
+    assert report.differences([record("torch")], "old") == []

@@ -24,10 +24,11 @@ from pytest_benchmark import utils
 
 from benchmarks import options
 from benchmarks.evidence.gate_error_rates import make_repository
-from benchmarks.gate import checkout, pairs
+from benchmarks.gate import checkout
+from benchmarks.gate import gate as gate_module
 from benchmarks.gate.checkout import Checkout, CheckoutError
-from benchmarks.gate.pairs import FEWEST
-from benchmarks.timing import MAX_ROUNDS
+from benchmarks.gate.gate import FEWEST
+from benchmarks.measuring.timing import MAX_ROUNDS
 from tests import ENVIRONMENT, heed_interrupts
 from tests.test_benchmarks import run as run_suite
 
@@ -71,7 +72,7 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
-GATE = "benchmarks/gate/pairs.py"
+GATE = "benchmarks/gate/gate.py"
 
 
 def change(folder: Path, old: str, new: str, name: str = "linpredict/__init__.py") -> None:
@@ -127,7 +128,7 @@ def run(
 
 
 def left_behind(folder: Path) -> None:
-    workers = f"{folder.parent / 'repository'}/benchmarks/gate/worker.py"
+    workers = f"{folder.parent / 'repository'}/benchmarks/workers/worker.py"
     assert not [p for p in psutil.process_iter(["cmdline"]) if workers in (p.info["cmdline"] or ())]
     assert not [p for p in (folder.parent / "temporary").iterdir() if "baseline" in p.name]
     if (folder / ".git").exists() and not (folder / ".git" / "shallow").exists():
@@ -202,7 +203,7 @@ def test_progress_on_a_terminal(repository: Path) -> None:
     assert {name for name, _, _ in said} == {"packed"}
     left = [int(seconds) for _, _, seconds in said]
     assert left == sorted(left, reverse=True)
-    assert 0 < left[0] <= pairs.SECONDS
+    assert 0 < left[0] <= gate_module.SECONDS
     assert shown.index("pairs, at most") < shown.index("[100%]")
     assert "packed, batch 8: making 1 of 2" in shown
 

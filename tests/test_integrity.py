@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from benchmarks.label_check import Array, ChangedDataError, check
 from benchmarks.tracing import beyond_this_thread_paused
-from benchmarks.workload import Data, Workload
+
+from benchmarks.array_types import Array
+from benchmarks.errors import ChangedDataError
+from benchmarks.measuring.data import Data, examples, weights
+from benchmarks.measuring.labels import check
+from benchmarks.measuring.workload import Workload
 from linpredict import predict
 from tests import predictors
 from tests.test_benchmarks import ROOT, run, saved
@@ -55,7 +58,7 @@ def test_data_is_restored() -> None:
 
 @pytest.mark.parametrize("factory", [predictors.scaled, predictors.standardising])
 def test_changed_data_do_not_pass_the_check(factory: Callable[[Array], Any]) -> None:
-    coef, x = WORKLOAD.weights(), WORKLOAD.examples()
+    coef, x = weights(WORKLOAD), examples(WORKLOAD)
     expected = predict(coef, x)
     labels = factory(coef)(x)
     with pytest.raises(ChangedDataError, match=r"changed weights or examples in place: example"):

@@ -13,8 +13,10 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmarks import atomic_write, options, tables
-from benchmarks.json_file import Destination
+from benchmarks import options
+from benchmarks.saving import atomic_write
+from benchmarks.saving.json_file import Destination
+from benchmarks.wording import tables
 from tests import ENVIRONMENT, in_process
 from tests.test_benchmarks import ROOT, SMALL, run
 
@@ -247,7 +249,7 @@ def test_standard_output_keeps_what_it_holds(tmp_path: Path, name: str) -> None:
     """Also where it is a plain file."""
     code = f"""if True:
         from pathlib import Path
-        from benchmarks import atomic_write
+        from benchmarks.saving import atomic_write
         print("before")
         atomic_write.check_writable(Path("{name}"))
         atomic_write.write(Path("{name}"), b"whole\\n")

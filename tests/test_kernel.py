@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linpredict.compiler import find_compilers
+from linpredict.c.compile import find_compilers
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is for Linux")
@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is f
 CODE = """
 import os
 import numpy as np
-from linpredict import LinearPredictor, predict, kernel, predictor, compiler
+from linpredict import LinearPredictor, predict, predictor
+from linpredict.c import bindings, compile
 predictor.suits_kernel = lambda *_: True
 compiler.PATIENCE = float(os.environ.get("PATIENCE", 60))
 w, x = np.random.default_rng(0).standard_normal((2, 40, 100))
@@ -198,13 +199,13 @@ def test_other_cpus(tmp_path: Path, level: str, bits: int) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_scores_do_not_depend_on_the_batch(dtype: str) -> None:
     from linpredict.kernel import kernel
-    from linpredict.packed import Packed
+    from linpredict.screened import ScreenedModel
 
     if kernel().label is None:
         pytest.skip("there is no kernel")
     w = np.random.default_rng(0).standard_normal((40, 5003)).astype(dtype)
     x = np.random.default_rng(1).standard_normal((30, 5003)).astype(dtype)
-    packed = Packed(w, None, kernel())
+    packed = ScreenedModel(w, None, kernel())
     labels, scores = packed.call(x, exact=False, with_scores=True)
     assert scores is not None
     for n in range(1, 30):

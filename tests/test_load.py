@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import load, serving
+from benchmarks import load, simulation
 from benchmarks.load import drawn_policies, main
-from benchmarks.serving import Policy, Server, greatest_rates, smallest_enough
+from benchmarks.simulation import Policy, Server, greatest_rates, smallest_enough
 from tests.test_plot import run, script, texts, write
 
 
@@ -53,9 +53,9 @@ def test_p99_repeats() -> None:
     server = Server({2**i: [0.001 * (1 + 0.1 * 2**i)] for i in range(6)})
     for largest in (1, 4, 32):
         rate = server.greatest_rate(largest, 0.02)
-        p99 = [server.serve(rate, largest, serving.REQUESTS, seed).p(99) for seed in range(6)]
+        p99 = [server.serve(rate, largest, simulation.REQUESTS, seed).p(99) for seed in range(6)]
         assert np.std(p99) / np.mean(p99) < 0.05
-        assert p99[0] <= 0.02 < server.serve(1.05 * rate, largest, serving.REQUESTS).p(99)
+        assert p99[0] <= 0.02 < server.serve(1.05 * rate, largest, simulation.REQUESTS).p(99)
 
 
 def test_a_batch_waits_until_it_is_full_or_its_oldest_request_has_waited() -> None:
@@ -103,7 +103,7 @@ def test_what_is_named_is_drawn() -> None:
 @pytest.fixture
 def few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulate a tenth of the requests, for a test of what is said and drawn of them."""
-    for module in (load, serving):
+    for module in (load, simulation):
         for name in ("REQUESTS", "DRAWN_REQUESTS"):
             monkeypatch.setattr(module, name, getattr(module, name) // 10)
 

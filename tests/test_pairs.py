@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.gate import pairs
-from benchmarks.gate.baseline import BaselineError
-from benchmarks.gate.decision import Comparison, Pairs
-from benchmarks.gate.pairs import FEWEST, TURN, Compared, Gate, Pair
-from benchmarks.gate.processes import ANY_CORE
-from benchmarks.record import GateRecord, Verdict
-from benchmarks.workload import Workload
+from benchmarks.errors import BaselineError
+from benchmarks.gate import gate as gate_module
+from benchmarks.gate.gate import FEWEST, TURN, Compared, Duet, Gate
+from benchmarks.gate.judge import Comparison, Pairs
+from benchmarks.measuring.workload import Workload
+from benchmarks.predictors.by_name import PREDICTORS
+from benchmarks.saving.record import GateRecord, Verdict
+from benchmarks.workers.processes import ANY_CORE
 
 
 class FakeWorker:
@@ -47,7 +48,7 @@ def measured(
     """Measure a case of durations that are made up; return what is saved, and what was asked."""
     asked: list[Any] = []
     made_of: list[Any] = [
-        Pair(
+        Duet(
             *(
                 FakeWorker(made, f"{name}{k}", asked, durations)  # type: ignore[arg-type]
                 for name, durations in (("A", current), ("B", baseline))
@@ -57,7 +58,7 @@ def measured(
     ]
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patched:  # examples of near ties are not those of the data
-        patched.setattr(pairs, "check_near_ties", lambda *_: None)
+        patched.setattr(gate_module, "check_near_ties", lambda *_: None)
         gate, _ = made.measure(Compared(made_of, {}, []), range(8))
     return gate, asked
 
@@ -78,11 +79,11 @@ def test_order_of_calls() -> None:
 
 
 def test_baseline_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "PROCESSES", 1)
+    monkeypatch.setattr(gate_module, "PROCESSES", 1)
     made = fake_gate()
     made.baseline.python, made.baseline.variables = "/nowhere/python", {}
     with pytest.raises(BaselineError, match="/nowhere/python cannot be run: No such file"):
-        made.start("formula")
+        made.start(PREDICTORS["formula"])
     made._end(made._workers)
 
 
@@ -130,19 +131,19 @@ def test_error_rate_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
         _: Pairs, turns: tuple[int, int], threshold: float, false_alarm: float, miss: float
     ) -> Comparison:
         spent.append(false_alarm)
-        assert miss == pytest.approx(false_alarm / rate * pairs.MISS)
+        assert miss == pytest.approx(false_alarm / rate * gate_module.MISS)
         return Comparison(1, 1, 1, 1, verdict)
 
-    monkeypatch.setattr(pairs, "judge", looked)
+    monkeypatch.setattr(gate_module, "judge", looked)
     shared = fake_gate(4, seconds=0.8)
     durations = itertools.repeat(1e-2)
     for n_left, verdict in ((4, undecided), (4, Verdict.SLOWER), (3, Verdict.SAME), (3, undecided)):
         spent.clear()
-        rate = pairs.FALSE_ALARM / n_left
+        rate = gate_module.FALSE_ALARM / n_left
         result, _ = measured(shared, durations, durations)
         assert result.confidence == 1 - 2 * rate
         if verdict == undecided:
             assert len(spent) > 2
             assert sum(spent) == pytest.approx(rate)
         else:
-            assert spent == pytest.approx([pairs.LOOK * rate])
+            assert spent == pytest.approx([gate_module.LOOK * rate])

@@ -5,16 +5,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
-from benchmarks import peer_onemkl, predictors
-from benchmarks.case import warm_up
-from benchmarks.label_check import Array, WrongLabelsError, check_near_ties, near_ties
-from benchmarks.peers import UnavailableError, choose_fastest, environment
-from benchmarks.workload import Data, Workload
+from benchmarks.array_types import Array
+from benchmarks.errors import UnavailableError, WrongLabelsError
+from benchmarks.measuring.data import Data, examples, weights
+from benchmarks.measuring.labels import check_near_ties, near_ties
+from benchmarks.measuring.warm_up import warm_up
+from benchmarks.measuring.workload import Workload
+from benchmarks.predictors import by_name
+from benchmarks.predictors.libraries import choose_fastest, environment
 from linpredict import predict
 from tests import ENVIRONMENT
 
@@ -64,7 +66,7 @@ class Stale:
 def warmed_up(
     predict_from: Callable[[Array, Array], Array], batch_size: int, workload: Workload
 ) -> None:
-    coef, x = workload.weights(), workload.examples()
+    coef, x = weights(workload), examples(workload)
     data = Data(coef, x, predict(coef, x))
     starts = range(0, len(x) - batch_size + 1, batch_size)
     warm_up(lambda batch: predict_from(coef, batch), data, starts)
@@ -78,7 +80,7 @@ def warmed_up(
 def test_less_precision_is_refused(
     dtype: str, bits: int, shape: tuple[int, int], batch_size: int
 ) -> None:
-    coef = Workload(*shape, 1, dtype).weights()
+    coef = weights(Workload(*shape, 1, dtype))
     with pytest.raises(WrongLabelsError, match=f"less precise than {dtype}"):
         check_near_ties(lambda x: in_digits(bits, coef, x), coef, batch_size)
 
@@ -110,7 +112,7 @@ def test_right_labels_are_accepted(
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_near_ties_have_the_formulas_labels(dtype: str) -> None:
-    coef = Workload(64, 400, 1, dtype).weights()
+    coef = weights(Workload(64, 400, 1, dtype))
     (x, labels), *others = near_ties(coef, 1000)
     assert not others
     assert x.shape == (64, 400)
@@ -124,10 +126,11 @@ def test_near_ties_have_the_formulas_labels(dtype: str) -> None:
 COMPUTING = """if True:
     import os, sys, time
     import numpy as np
-    from benchmarks import peer_onemkl, peers, predictors
+    from benchmarks import peer_onemkl
+    from benchmarks.predictors.by_name import libraries, by_name
     name, *quota = sys.argv[1:]
     if quota:
-        peers.n_threads = peer_onemkl.n_threads = lambda: int(quota[0])
+        libraries.n_threads = lambda: int(quota[0])
 
     def seconds():
         found = {}
@@ -138,8 +141,8 @@ COMPUTING = """if True:
 
     coef = np.random.default_rng(0).standard_normal((64, 20_000), dtype="float32")
     try:
-        predict = predictors.make(name, coef)
-    except peers.UnavailableError as reason:
+        predict = by_name.make(name, coef)
+    except errors.UnavailableError as reason:
         sys.exit(f"unavailable: {reason}")
     predict(coef)
     before, end = seconds(), time.monotonic() + 0.5
@@ -155,7 +158,7 @@ COMPUTING = """if True:
 @pytest.mark.parametrize(
     ("peer", "how"),
     [
-        *((peer, "quota") for peer in ("torch", "onnxruntime", "openvino", "mkl", "jax")),
+        *((peer, "quota") for peer in ("torch", "onnxruntime", "openvino", "jax")),
         *((peer, "OMP_NUM_THREADS") for peer in ("onnxruntime", "jax")),
         ("onnxruntime", "affinity"),
     ],
@@ -181,42 +184,16 @@ def test_peer_leaves_other_cores_alone(peer: str, how: str) -> None:
 
 def test_openvino_in_float64() -> None:
     with pytest.raises(UnavailableError, match="would compute float64 in float32: --dtype float32"):
-        predictors.make("openvino", np.eye(3))
+        by_name.make("openvino", np.eye(3))
 
 
-@pytest.mark.parametrize(
-    ("peer", "extra"), [("openvino", "peers-more"), ("mkl", "peers-more"), ("sklearn", "peers")]
-)
+@pytest.mark.parametrize(("peer", "extra"), [("openvino", "peers-more"), ("sklearn", "peers")])
 def test_extra_that_has_a_peer(monkeypatch: pytest.MonkeyPatch, peer: str, extra: str) -> None:
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.setitem(sys.modules, peer, None)
     monkeypatch.setattr("sys.meta_path", [])  # of which importlib.metadata asks for packages, too
     with pytest.raises(UnavailableError, match=rf"is not installed: pip install -e '.\[{extra}\]'"):
-        predictors.make(peer, np.eye(3, dtype=np.float32))
-
-
-def test_mkl_whose_library_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "torch", raising=False)
-    monkeypatch.setattr("importlib.metadata.files", lambda name: [])
-    with pytest.raises(UnavailableError, match="oneMKL cannot be loaded"):
-        predictors.make("mkl", np.eye(3))
-
-
-def test_mkl_and_torch_do_not_share_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setitem(sys.modules, "torch", MagicMock())
-        with pytest.raises(UnavailableError, match="one process"):
-            predictors.make("mkl", np.eye(3))
-    monkeypatch.delitem(sys.modules, "torch", raising=False)
-    monkeypatch.setattr("ctypes.CDLL", lambda path: MagicMock(MKL_Get_Max_Threads=lambda: 1))
-    monkeypatch.setattr("importlib.metadata.files", lambda name: [Path("libmkl_rt.so")])
-    monkeypatch.setattr(Path, "locate", lambda path: path, raising=False)
-    try:
-        peer_onemkl.load()
-        with pytest.raises(UnavailableError, match="one process"):
-            predictors.make("torch", np.eye(3))
-    finally:
-        peer_onemkl.load.cache_clear()
+        by_name.make(peer, np.eye(3, dtype=np.float32))
 
 
 def test_the_fastest_way_is_chosen_for_each_batch_size() -> None:

@@ -24,7 +24,7 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from benchmarks.argument_types import duration
+from benchmarks.drawing.style import BETWEEN_SIZES, STYLE, family, fitted, save, sizes_apart
 from benchmarks.plot import (
     curves,
     draw_history,
@@ -34,8 +34,8 @@ from benchmarks.plot import (
     newest,
     run_names,
 )
-from benchmarks.plot_style import BETWEEN_SIZES, STYLE, family, fitted, save, sizes_apart
-from benchmarks.saved_runs import Line, Run, UnusableRunError, described, read_run, read_runs
+from benchmarks.saving.runs import Line, Run, UnusableRunError, described, read_run, read_runs
+from benchmarks.wording.quantities import duration
 from tests import heed_interrupts, in_process, size_of_files
 
 ROOT = Path(__file__).parents[1]

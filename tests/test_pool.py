@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linpredict.compiler import find_compilers
+from linpredict.c.compile import find_compilers
 
 POOL = Path(__file__).parents[1] / "linpredict" / "pool.h"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the pool is for Linux")

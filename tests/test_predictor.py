@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.label_check import Array, check
-from benchmarks.workload import Workload
+from benchmarks.array_types import Array
+from benchmarks.measuring.labels import check
+from benchmarks.measuring.workload import Workload
 from linpredict import LinearPredictor, predict
+from linpredict.cores import usable_cores
 from linpredict.kernel import kernel
-from linpredict.machine import usable_cores
 from tests.labels import assert_right
 
 # Ragged panels and blocks.
@@ -219,7 +220,7 @@ def in_new_process(code: str, **environment: str) -> str:
     preamble = f"""
 import os, pickle, sys, threading
 import numpy as np
-from linpredict import LinearPredictor, predict, predictor as module, machine
+from linpredict import LinearPredictor, predict, predictor as module, cores
 module.suits_kernel = lambda *_: True
 rng = np.random.default_rng(0)
 w, x = rng.standard_normal({MODEL}), rng.standard_normal((20, {MODEL[1]}))

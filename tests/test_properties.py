@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from benchmarks.label_check import Array
+from benchmarks.array_types import Array
 from linpredict import LinearPredictor, predict
-from linpredict.packed import Packed
+from linpredict.screened import ScreenedModel
 from tests.labels import assert_right
 
 SPECIAL = (math.inf, -math.inf, math.nan, 0.0, -0.0, 5e-324, 1e-45, 1.0, -1.0, 1e30, 1e300, -1e300)
@@ -105,7 +105,7 @@ def test_predictor(model: tuple[Array, Array, Array | None]) -> None:
 def test_predictor_on_the_kernel(model: tuple[Array, Array, Array | None]) -> None:
     w, x, intercept = model
     # Blocks of 16 features make a model of a few dozen as ragged as a large one.
-    small = mock.patch("linpredict.predictor.Packed", partial(Packed, block=16))
+    small = mock.patch("linpredict.predictor.ScreenedModel", partial(ScreenedModel, block=16))
     suits = mock.patch("linpredict.predictor.suits_kernel", return_value=True)
     with suits, small, np.errstate(all="ignore"):
         assert_right(w, x, LinearPredictor(w, intercept).predict(x), intercept)

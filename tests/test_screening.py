@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.label_check import Array
+from benchmarks.array_types import Array
 from linpredict import LinearPredictor
 from linpredict.kernel import kernel
-from linpredict.packed import SKIPPED, Packed
+from linpredict.screened import SKIPPED, ScreenedModel
 from tests.labels import assert_right
 
 pytestmark = pytest.mark.skipif(kernel().label is None, reason="there is no kernel")
@@ -28,13 +28,13 @@ def normal(shape: tuple[int, ...], seed: int = 0) -> Array:
 def blas_is_called(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list to which the number of examples of each later call of BLAS is added."""
     calls: list[int] = []
-    by_blas = Packed._labels_of_blas
+    by_blas = ScreenedModel._labels_of_blas
 
-    def noted(self: Packed, x: Array) -> Any:
+    def noted(self: ScreenedModel, x: Array) -> Any:
         calls.append(len(x))
         return by_blas(self, x)
 
-    monkeypatch.setattr(Packed, "_labels_of_blas", noted)
+    monkeypatch.setattr(ScreenedModel, "_labels_of_blas", noted)
     return calls
 
 
@@ -51,7 +51,7 @@ def test_error_stays_within_the_bound(values: str, scale: float, wide: bool) -> 
     elif values == "cancelling":
         x[:, 1::2], w[:, 1::2] = -x[:, :-1:2], w[:, :-1:2]
     w, x = w * scale, (x if wide else x.astype("float32")) / x.dtype.type(scale)
-    packed = Packed(w, None, kernel())
+    packed = ScreenedModel(w, None, kernel())
     _, scores = packed.call(x, exact=True, with_scores=True)
     exact = x.astype("longdouble") @ w.astype("longdouble").T
     norms = np.sqrt((x.astype("longdouble") ** 2).sum(axis=1, keepdims=True))
@@ -88,13 +88,13 @@ def test_bound_is_no_greater_than_need_be(factor: float, monkeypatch: pytest.Mon
     x = np.full((1, 512), 2.0**-12)
     w = np.array([[1 - 2.0**-10], [1 + 2.0**-10]]) * x
     w[:, 0] = x[:, 0] = 1
-    init = Packed.__init__
+    init = ScreenedModel.__init__
 
-    def smaller(self: Packed, *args: Any, **kwargs: Any) -> None:
+    def smaller(self: ScreenedModel, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         self._error *= factor
 
-    monkeypatch.setattr(Packed, "__init__", smaller)
+    monkeypatch.setattr(ScreenedModel, "__init__", smaller)
     predictor = LinearPredictor(w, np.array([0, -100 * u]))
     assert predictor.predict(x).tolist() == [0 if factor == 1 else 1]
 
@@ -112,7 +112,7 @@ def test_labels_depend_on_model_and_example_alone(dtype: str) -> None:
     assert labels.tolist() == LinearPredictor(w).predict(x.astype("float64")).tolist()
     # BLAS, which sums in another order, leaves what is not certain to the same sums.
     model = predictor._model
-    assert isinstance(model, Packed)
+    assert isinstance(model, ScreenedModel)
     assert labels.tolist() == model._labels_of_blas(x).tolist()
 
 
@@ -187,7 +187,7 @@ def test_repeated_class_does_not_win_by_an_infinite_score(dtype: str) -> None:
     w, x = w.astype(dtype), x.astype(dtype)
     predictor = LinearPredictor(w)
     model = predictor._model
-    assert isinstance(model, Packed)
+    assert isinstance(model, ScreenedModel)
     assert predictor.predict(x).tolist()[:2] == [0, 0]
     assert model._labels_of_blas(x).tolist()[:2] == [0, 0]
 
@@ -225,13 +225,13 @@ def test_many_classes_in_question_are_left_to_blas(monkeypatch: pytest.MonkeyPat
     assert_right(w, x, predictor.predict(x))
     assert calls == [30]
     kernel_calls: list[int] = []
-    call = Packed.call
+    call = ScreenedModel.call
 
-    def noted(self: Packed, *args: Any, **kwargs: Any) -> Any:
+    def noted(self: ScreenedModel, *args: Any, **kwargs: Any) -> Any:
         kernel_calls.append(1)
         return call(self, *args, **kwargs)
 
-    monkeypatch.setattr(Packed, "call", noted)
+    monkeypatch.setattr(ScreenedModel, "call", noted)
     for _ in range(SKIPPED):  # it does not try in vain
         assert_right(w, x, predictor.predict(x))
     assert not kernel_calls

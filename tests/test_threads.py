@@ -15,15 +15,8 @@ import numpy as np
 import pytest
 
 from linpredict import thread_limits
-from linpredict.compiler import NoCompilerError, library
-from linpredict.machine import (
-    ASKED_FOR,
-    affinity,
-    n_threads,
-    quota,
-    threads_asked_for,
-    usable_cores,
-)
+from linpredict.c.compile import NoCompilerError, library
+from linpredict.cores import ASKED_FOR, affinity, n_threads, quota, threads_asked_for, usable_cores
 from tests import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
@@ -171,7 +164,7 @@ def test_quota(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text + "\n")
     in_folder = lambda *parts: Path(tmp_path, *(part.lstrip("/") for part in parts))  # noqa: E731
-    monkeypatch.setattr("linpredict.machine.Path", in_folder)
+    monkeypatch.setattr("linpredict.cores.Path", in_folder)
     monkeypatch.setattr(thread_limits, "ALL", 64)
     assert quota() == (cores or 64)
 
@@ -264,15 +257,15 @@ def test_threadpoolctl_in_threads_that_end_in_another_order(threadpool_limits: A
 @pytest.mark.parametrize(
     "imports",
     [
-        "import threadpoolctl, linpredict.machine",
-        "import linpredict.machine, threadpoolctl",
-        "import linpredict.machine; linpredict.machine.n_threads(); import threadpoolctl",
+        "import threadpoolctl, linpredict.cores",
+        "import linpredict.cores, threadpoolctl",
+        "import linpredict.cores; linpredict.cores.n_threads(); import threadpoolctl",
     ],
 )
 def test_threadpoolctl_before_the_first_call(imports: str) -> None:
     code = f"""
 {imports}
-n_threads = linpredict.machine.n_threads
+n_threads = linpredict.cores.n_threads
 for _ in range(2):
     with threadpoolctl.threadpool_limits(1):
         print(n_threads())

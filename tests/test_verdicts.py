@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.gate import summary
-from benchmarks.record import Verdict
+from benchmarks.gate import report
+from benchmarks.saving.record import Verdict
 from tests.records import record
 from tests.test_plot import run, script, write
 
@@ -67,10 +67,10 @@ def test_what_was_not_compared_is_named() -> None:
         "verdict": Verdict.SAME,
     }  # fmt: skip
     cases = [record(gate=judged), record("formula"), record("torch"), record("torch", 8)]
-    passed = summary.conclusion(cases, "1234567", 0.05)
+    passed = report.conclusion(cases, "1234567", 0.05)
     assert passed.startswith("gate passed against 1234567, threshold 1.05: ")
     assert passed.endswith(": 2 not compared (torch), 1 same, 1 new")
-    failed = summary.conclusion(cases[:1], "1234567", 0.05, failed=[("packed", 8)])
+    failed = report.conclusion(cases[:1], "1234567", 0.05, failed=[("packed", 8)])
     assert failed == "gate failed against 1234567, threshold 1.05: 1 failed (packed 8), 1 same"
-    rows = summary.table(cases, "1234567")[1:]
+    rows = report.table(cases, "1234567")[1:]
     assert [row[-1] for row in rows] == ["same", "new", "not compared", "not compared"]

@@ -14,13 +14,15 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks.gate import processes
+from benchmarks.errors import LackingError, UnavailableError, WorkerError
 from benchmarks.gate.baseline import own_folders
-from benchmarks.gate.processes import LackingError, SharedArray, Worker, WorkerError, end
-from benchmarks.label_check import AT_MOST
-from benchmarks.peers import UnavailableError
-from benchmarks.workload import Data, Workload
-from linpredict.machine import affinity
+from benchmarks.measuring.data import Data
+from benchmarks.measuring.labels import AT_MOST
+from benchmarks.measuring.workload import Workload
+from benchmarks.predictors.by_name import find
+from benchmarks.workers import processes
+from benchmarks.workers.processes import SharedArray, Worker, end
+from linpredict.cores import affinity
 
 N_SAMPLES = 8
 Start = Callable[..., Worker]
@@ -41,7 +43,7 @@ def start(arrays: list[SharedArray]) -> Iterator[Start]:
 
     def start(name: str = "formula", **variables: str) -> Worker:
         workers.append(Worker(sys.executable, variables, arrays))
-        workers[-1].make(name, (own_folders(), [], None))
+        workers[-1].make(find(name), (own_folders(), [], None))
         return workers[-1]
 
     yield start
@@ -174,7 +176,7 @@ def test_variables_and_facts(start: Start, monkeypatch: pytest.MonkeyPatch) -> N
     assert "COVERAGE_PROCESS_START" not in facts["variables"]
     assert facts["numpy"] == np.__version__ == facts["distributions"]["numpy"]
     assert facts["blas"].endswith(", threads 1")
-    assert "linpredict.packed" in facts["sources"]
+    assert "linpredict.screened" in facts["sources"]
     assert not [name for name in facts["sources"] if name.startswith(("benchmarks", "numpy"))]
     json.dumps(facts)
 
@@ -189,12 +191,13 @@ def test_memory_without_memfd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PARENT = """
 import sys, time
-from benchmarks.gate.processes import SharedArray, Worker
+from benchmarks.workers.processes import SharedArray, Worker
 from benchmarks.gate.baseline import own_folders
+from benchmarks.predictors.by_name import find
 arrays = [SharedArray((n, 30), "float64") for n in (20, 72)] + [SharedArray((72,), "int64")]
 workers = [Worker(sys.executable, {}, arrays) for _ in range(3)]
 for name, worker in zip(("formula", "tests.predictors:forking"), workers):
-    worker.make(name, (own_folders(), [], None))
+    worker.make(find(name), (own_folders(), [], None))
 print(*(worker.process.pid for worker in workers), flush=True)
 time.sleep(60)
 """

@@ -9,9 +9,9 @@ from typing import Any
 
 import cpuinfo  # type: ignore[import-untyped]
 
-from benchmarks.atomic_write import check_writable
-from benchmarks.saved_runs import described
-from linpredict.machine import usable_cores
+from benchmarks.saving.atomic_write import check_writable
+from benchmarks.saving.runs import described
+from linpredict.cores import usable_cores
 
 DATA = Path(__file__).with_name("data")
 Run = dict[str, Any]

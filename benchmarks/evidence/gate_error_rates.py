@@ -23,12 +23,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, from any folder
 
-from benchmarks import cli
-from benchmarks.argument_types import percentage, positive
+from benchmarks import script
 from benchmarks.evidence import data_files
 from benchmarks.gate.checkout import undirected
 from benchmarks.gate.environments import with_requirements
-from benchmarks.saved_runs import read_run
+from benchmarks.saving.runs import read_run
+from benchmarks.wording.quantities import percentage, positive
 
 ROOT = Path(__file__).parents[2]
 SIZES = {"full": [], "small": ["--features=16384"]}
@@ -240,4 +240,4 @@ def measure(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    script.run(main)

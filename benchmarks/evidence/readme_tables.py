@@ -17,10 +17,11 @@ from typing import TypeVar
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, from any folder
 
-from benchmarks import atomic_write, cli
-from benchmarks.evidence.dask_scaling import calculate
+from benchmarks import script
+from benchmarks.evidence.dask_scaling import calculate  # TODO
 from benchmarks.evidence.data_files import DATA, Run, read
-from benchmarks.tables import Table, markdown
+from benchmarks.saving import atomic_write
+from benchmarks.wording.tables import Table, markdown
 
 K = TypeVar("K")
 
@@ -185,4 +186,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    script.run(main)

@@ -11,23 +11,17 @@ from pathlib import Path
 import pytest
 
 import linpredict
+from benchmarks.errors import BaselineError, LackingError, described
 from benchmarks.gate.checkout import Checkout, CheckoutError, current_commit
 from benchmarks.gate.environments import (
     UnusableEnvironmentError,
     check_interpreter,
     with_requirements,
 )
-from benchmarks.gate.processes import LackingError, WorkerError
-from benchmarks.gate.worker import PACKAGE, is_installed
-from benchmarks.label_check import ChangedDataError, WrongLabelsError
-from benchmarks.peers import UnavailableError
-from benchmarks.predictors import is_of_other_library
+from benchmarks.predictors.by_name import OF_PACKAGE, is_of_other_library
+from benchmarks.workers.worker import is_installed
 
 Folders = tuple[list[str], list[str], str | None]
-
-
-class BaselineError(ValueError):
-    """Why a baseline cannot be measured."""
 
 
 class Baseline:
@@ -144,7 +138,10 @@ def checkouts(names: Sequence[str], revision: str) -> dict[str, Checkout]:
             folder = source_folder(name)
             shared = next((of for of in found.values() if folder in of), None)
             found[name] = shared or Checkout(folder, revision)
-            if name in PACKAGE and not (found[name].counterpart(folder) / "__init__.py").exists():
+            if (
+                name in OF_PACKAGE
+                and not (found[name].counterpart(folder) / "__init__.py").exists()
+            ):
                 raise CheckoutError(
                     f"{found[name].commit[:7]} has no package linpredict: choose a later commit"
                 )
@@ -157,7 +154,7 @@ def checkouts(names: Sequence[str], revision: str) -> dict[str, Checkout]:
 
 def source_folder(name: str) -> Path:
     """Return the folder of the source code that a predictor is made from."""
-    module = linpredict if name in PACKAGE else sys.modules[name.partition(":")[0]]
+    module = linpredict if name in OF_PACKAGE else sys.modules[name.partition(":")[0]]
     if not module.__file__:
         raise CheckoutError(f"{name} has no source file: name a module that has one")
     folder = Path(os.path.realpath(module.__file__)).parent
@@ -180,14 +177,6 @@ def root(module: str, file: str) -> str:
     path = Path(file)
     levels = module.count(".") + path.name.startswith("__init__.")
     return str(path.parents[levels])
-
-
-def described(error: BaseException) -> str:
-    """Describe an exception of a predictor's code in a line."""
-    message = " ".join(str(error).split())
-    if isinstance(error, (WrongLabelsError, ChangedDataError, WorkerError, UnavailableError)):
-        return message
-    return f"{type(error).__name__}: {message or 'no message'}"
 
 
 @contextmanager

@@ -28,14 +28,13 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
-from linpredict.compiler import cache_folder
+from benchmarks.workers.processes import FOREIGN
+from linpredict.cache import cache_folder
 
 STARTING = 60.0  # seconds for an interpreter to start and import NumPy
 OLDEST = (3, 9)
 PREFIX = "linpredict: "  # of a probe's answers: whatever runs at start-up may print as well
 WHOLE = "requirements.txt"  # written last
-# Neither the interpreter that runs this, nor the folder it runs in, says what another one imports.
-FOREIGN = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 # What tells pip to install somewhere else, something else, or to say less than why it fails.
 DISTURBING = (
     *("DRY_RUN", "EDITABLE", "FORCE_REINSTALL", "IGNORE_INSTALLED", "NO_DEPENDENCIES", "NO_DEPS"),

@@ -1,0 +1,13 @@
+"""Types of arrays and predictors, and the dtypes that a workload may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Predict = Callable[[Array], Array]  # examples (n_samples, n_features) to labels (n_samples,)
+
+ITEMSIZE = {"float32": 4, "float64": 8}  # bytes

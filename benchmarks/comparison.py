@@ -1,0 +1,94 @@
+"""The comparison that the options ask for: what is compared with what, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from benchmarks.errors import BaselineError
+from benchmarks.gate.baseline import Baseline
+from benchmarks.gate.gate import PROCESSES, Gate
+from benchmarks.predictors.by_name import OF_PACKAGE, is_of_other_library
+from benchmarks.saving.record import Verdict
+
+
+def is_asked_for(config: pytest.Config) -> bool:
+    """Tell whether a baseline is asked for."""
+    return config.getoption("baseline") is not None or has_other_environment(config)
+
+
+def has_other_environment(config: pytest.Config) -> bool:
+    """Tell whether the baseline's environment is to be another one."""
+    return any(config.getoption(f"baseline_{name}") for name in ("with", "python", "set"))
+
+
+def compared(config: pytest.Config) -> list[str]:
+    """Return the predictors that are compared: at another commit, other libraries are the same."""
+    names: list[str] = config.getoption("predictor")
+    if has_other_environment(config):
+        return names
+    if is_asked_for(config):
+        return [name for name in names if not is_of_other_library(name)]
+    return []
+
+
+def processes(config: pytest.Config) -> dict[str, int]:
+    """Return in how many processes each predictor is made that is compared."""
+    return dict.fromkeys(compared(config), 2 * PROCESSES)
+
+
+def check(config: pytest.Config) -> None:
+    """Refuse options with which nothing would be compared."""
+    for option in ("codspeed", "numprocesses", "tx", "benchmark_skip", "benchmark_disable"):
+        if config.getoption(option, None):
+            name = "-n" if option == "numprocesses" else f"--{option.replace('_', '-')}"
+            raise pytest.UsageError(f"--baseline measures, and {name} does not: leave one out")
+    if config.getoption("benchmark_cprofile", None):
+        raise pytest.UsageError(
+            "--benchmark-cprofile profiles this process, and --baseline measures in others: leave "
+            "one out"
+        )
+    if not compared(config):
+        raise pytest.UsageError(
+            f"--baseline compares {' and '.join(OF_PACKAGE)}, and predictors of your own, with "
+            "what they were: choose one as --predictor, or change the libraries with "
+            "--baseline-with"
+        )
+    if not (hasattr(signal, "SIGSTOP") and hasattr(os, "waitid")):
+        raise pytest.UsageError(
+            "--baseline freezes processes (SIGSTOP, waitid), which this system cannot: use Linux, "
+            "or macOS with Python 3.13 or newer"
+        )
+
+
+def make_gate(config: pytest.Config) -> Gate:
+    """Prepare the baseline."""
+    # Python would end without removing what is temporary.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 128 + signal.SIGTERM))
+    terminalreporter = config.pluginmanager.get_plugin("terminalreporter")
+    names = compared(config)
+    try:
+        baseline = Baseline(
+            names,
+            config.getoption("baseline"),
+            config.getoption("baseline_with") or (),
+            config.getoption("baseline_python"),
+            dict(config.getoption("baseline_set") or ()),
+            terminalreporter.write_line if terminalreporter else print,
+        )
+    except BaselineError as error:
+        raise pytest.UsageError(str(error)) from error
+    fails = [Verdict.SLOWER]
+    if config.getoption("undecided") == "fail":
+        fails.append(Verdict.UNDECIDED)
+    gate = Gate(
+        baseline,
+        config.getoption("max_slowdown"),
+        len(names) * len(config.getoption("batch_sizes")),
+        tuple(fails),
+        collects=not config.getoption("benchmark_disable_gc", False),
+    )
+    config.add_cleanup(gate.close)
+    return gate

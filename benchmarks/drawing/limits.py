@@ -1,0 +1,109 @@
+"""The least possible latency in the plots: a line for each machine, workload and precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+
+from benchmarks.saving.limit import Limit, best
+from benchmarks.saving.runs import Run
+
+DASHES = ((0, (4, 2)), (0, (10, 3)), (0, (2, 4)), (0, (10, 3, 2, 3)))
+
+
+@dataclass(frozen=True)
+class LimitLine:
+    """A limit as it is drawn, over the batch sizes of its cases."""
+
+    label: str
+    limit: Limit
+    sizes: list[float]
+
+    @property
+    def knee(self) -> float | None:
+        """Where arithmetic takes over, if that is among the batch sizes."""
+        return self.limit.knee if self.sizes[0] < self.limit.knee < self.sizes[-1] else None
+
+
+def limits(runs: list[Run]) -> list[LimitLine]:
+    """Return the limits; runs on one machine share the best that it reached.
+
+    Where there are more than can be told apart, machines of one CPU and as many cores count as one.
+    """
+    machines = [run.machine for run in runs]
+    lines = limits_by(runs, [(of.node, of.cpu, of.cores) for of in machines])
+    if len(lines) > len(DASHES):
+        lines = limits_by(runs, [(of.cpu, of.cores) for of in machines])
+    return lines
+
+
+def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[LimitLine]:
+    """Return the limits where each run's machine is named by some words."""
+    several = len({line.workload for run in runs for line in run.lines}) > 1
+    differs = [len(set(words)) > 1 for words in zip(*machines, strict=True)]
+    found: dict[tuple[str, ...], list[tuple[int, Limit]]] = {}
+    for run, machine in zip(runs, machines, strict=True):
+        for line in run.lines:
+            for case in line.cases:
+                if case.limit:
+                    key = (case.limit.precision, line.workload, *machine)
+                    found.setdefault(key, []).append((case.batch_size, case.limit))
+    precisions = {precision for precision, *_ in found}
+    lines = []
+    for (precision, workload, *where), cases in found.items():
+        is_own = precisions == {precision} and workload.endswith(precision)
+        arithmetic = "arithmetic" if is_own else f"{precision} arithmetic"
+        words = [f"limit: reading memory or {arithmetic}"]
+        if several:
+            words.append(workload)
+        words += [word for word, differ in zip(where, differs, strict=True) if differ and word]
+        limit = best([limit for _, limit in cases])
+        sizes: list[float] = sorted({size for size, _ in cases})
+        if sizes[0] < limit.knee < sizes[-1]:
+            sizes = sorted({*sizes, limit.knee})
+        lines.append(LimitLine(", ".join(words), limit, sizes))
+    return lines
+
+
+def draw_limits(
+    axes: Axes, limits: list[LimitLine], point: Callable[[float, float], tuple[float, float]]
+) -> None:
+    """Draw each limit; `point` makes x and y of a batch size and its seconds."""
+    for i, limit in enumerate(limits):
+        points = [point(size, limit.limit.seconds(size)) for size in limit.sizes]
+        axes.plot(
+            *zip(*points, strict=True),
+            color="black",
+            linestyle=DASHES[i % len(DASHES)],
+            linewidth=1,
+            marker="_" if len(points) == 1 else None,  # a line needs two points
+            markersize=20,
+            label=limit.label,
+        )
+
+
+def draw_knee(axes: Axes, limits: list[LimitLine], height: float) -> None:
+    """Mark where reading gives way to arithmetic, with words at a part of the axes' height.
+
+    Two limits, of two precisions, have a line each. Where there are more, their bends show it.
+    """
+    knees = sorted({limit.knee for limit in limits if limit.knee})
+    if not knees or len(limits) > 2:
+        return
+    for knee in knees:
+        axes.axvline(knee, color="0.5", linewidth=0.6, zorder=0)
+    words = (("reading", -1, "right", knees[0]), ("arithmetic", 1, "left", knees[-1]))
+    for word, side, align, knee in words:
+        axes.annotate(
+            word,
+            (knee, height),
+            xycoords=("data", "axes fraction"),
+            xytext=(4 * side, 0),
+            textcoords="offset points",
+            ha=align,
+            va="center",
+            fontsize="x-small",
+            color="0.4",
+        )

@@ -1,0 +1,365 @@
+"""Measure each case in turns with a baseline, until it is clear which is slower.
+
+Either side runs in processes of its own, so that anything may differ between them. They label the
+same batches in turns, in the order A B B A; what does not compute is frozen. What the machine does
+to one side it does to the other a moment later; what drifts steadily, and what a call gains or
+loses by coming second (its batch is in cache), cancels out. Which side is A is drawn anew for each
+A B B A: a disturbance that comes and goes in step with the calls, as a busy neighbour's time slices
+may, then hits either side alike, which a fixed order does not ensure (with one core kept busy, 16
+of 16 pairs of equal versions once came out 2 times faster).
+
+The second of a pair begins on the core of the first: a thread that sleeps mostly wakes where it ran
+before, so that a process stays on one core for as long as a case takes, and cores differ (calls of
+0.08 ms on one of two took 0.10 on the other). Before, one run of equal versions failed: in a case,
+each process of one side was 1.12 times slower.
+
+Each pair, A B or B A, gives the ratio of two durations; `benchmarks.gate.judge` judges these
+ratios. Where calls are short, a duration is the median of several in a row.
+
+Where a process's memory comes to lie is a matter of luck that lasts as long as the process. So all
+share the pages of weights and examples, what is slower than its equals is replaced, several pairs
+of processes take turns, and a slowdown must show with each of them. This assumes that luck does not
+slow down all processes of one side, and none of the other, by half of the threshold.
+
+A case is measured until it is decided, but no longer than its share of the time allows. Each look
+on the way may use up `LOOK` of the chance of an error, the last one what is left. The chance of
+calling a case slower is shared out to the cases not yet called slower (Holm, "A simple sequentially
+rejective multiple test procedure", 1979): where a commit slows all, the last ones need less proof.
+So in 99 of 100 runs at the least, no case is called slower that is not slower by more than the
+threshold; and of 100 cases that are slower by more, one at the most is called the same. The latter
+did not hold with one of two cores kept busy: see "How often the gate errs" in the README.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import count, cycle, islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.array_types import Array
+from benchmarks.errors import LackingError
+from benchmarks.gate.baseline import Baseline, Folders, blaming_baseline, own_folders
+from benchmarks.gate.judge import FALSE_ALARM, MISS, judge
+from benchmarks.gate.what_differs import as_saved, differences
+from benchmarks.measuring.data import Data
+from benchmarks.measuring.labels import AT_MOST, check, check_near_ties
+from benchmarks.measuring.timing import MAX_ROUNDS
+from benchmarks.measuring.workload import Workload
+from benchmarks.saving.record import GateRecord, Verdict
+from benchmarks.workers.processes import ANY_CORE, SharedArray, Worker, end
+from benchmarks.workers.worker import Source
+
+LOOK = 0.05  # of both, for each look at the pairs but the last; 16 looks at the most
+FEWEST, MOST = 16, 2000  # pairs of a case
+FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more than 500 pairs
+PROCESSES = 3  # of each side, for a predictor
+# Where the memory of a process came to lie once made it 1.06 to 1.28 times slower than its equals,
+# at batch sizes of 1 to 16, as long as it lived: such a one is replaced, so many times.
+SPARES, UNLUCKY = 2, 1.06
+ROUNDS = 5, 15  # of calls that tell, at the least and at the most
+TURN = 4  # pairs in a row that are measured with the same processes
+# Seconds of calls that are asked for at once where they are short: a question takes 0.3 ms, and the
+# first call after it up to three times as long as the next: caches are cold and threads sleep.
+# The median of three calls or more leaves it out. Where it is 5 % longer, as of a call of 2 ms,
+# more calls would cost more time than they save.
+BLOCK = 4e-3
+FEWEST_CALLS, MOST_CALLS = 3, 500  # of a block
+AWAKE = 0.05  # seconds of a call that warms up while it is timed
+# For all cases together, and at least so much for each on average; what one leaves over is there
+# for those after it.
+SECONDS, SECONDS_EACH = 115.0, 5.2
+
+
+class Duet(NamedTuple):
+    """A process of either side, which take turns."""
+
+    current: Worker
+    baseline: Worker
+
+
+@dataclass
+class Compared:
+    """The processes of a predictor, and what is known of the two sides."""
+
+    duets: list[Duet]
+    sides: dict[str, dict[str, Any]]  # what is saved of them
+    differences: list[str]  # between them, a line for each
+
+
+class Gate:
+    """The cases of a run against a baseline, and the time and the error rate that they share.
+
+    `max_slowdown` is the least that fails a case, such as 0.05; `seconds` are for all cases.
+    """
+
+    def __init__(
+        self,
+        baseline: Baseline,
+        max_slowdown: float,
+        n_cases: int,
+        fails: tuple[Verdict, ...] = (Verdict.SLOWER,),
+        seconds: float | None = None,
+        collects: bool = True,
+    ) -> None:
+        self.baseline = baseline
+        self.fails = fails
+        self.max_slowdown = max_slowdown
+        self._collects = collects
+        self._cases_not_slower = self._cases_left = n_cases
+        self._seconds_left = max(SECONDS, SECONDS_EACH * n_cases) if seconds is None else seconds
+        self._arrays: list[SharedArray] = []
+        self._workers: list[Worker] = []
+
+    def share(self, workload: Workload) -> Data:
+        """Make a workload's data where all processes see it."""
+        n_rows, n_features = workload.n_samples + AT_MOST, workload.n_features
+        coef = SharedArray((workload.n_classes, n_features), workload.dtype)
+        x = SharedArray((n_rows, n_features), workload.dtype)  # rows at the end for near ties
+        self._arrays = [coef, x, SharedArray((n_rows,), np.int64)]
+        self.data = Data.of(workload, coef.array, x.array[: workload.n_samples])
+        return self.data
+
+    def start(
+        self, source: Source, say: Callable[[str], None] = lambda text: None
+    ) -> Compared | None:
+        """Start the processes of a predictor; None if the baseline lacks it.
+
+        Raises
+        ------
+        WorkerError, UnavailableError, WrongLabelsError, ChangedDataError
+            If the current side fails, cannot run here, labels wrongly, or changes the data.
+        BaselineError
+            If the baseline's side does any of it.
+        """
+        other, made = self.baseline, count(1)
+        current = [self._start(sys.executable) for _ in range(PROCESSES)]  # all import at once
+        with blaming_baseline():
+            baseline = [self._start(other.python, other.variables) for _ in range(PROCESSES)]
+
+        def prepare(workers: list[Worker], folders: Folders) -> dict[str, Any]:
+            for worker in workers:
+                say(f"making {next(made)} of {2 * PROCESSES}")
+                self._make(worker, source, folders)
+            self._replace_slow(workers, source, folders)
+            return workers[0].facts()
+
+        facts = prepare(current, (own_folders(), [], None))
+        try:
+            with blaming_baseline():
+                of_baseline = prepare(baseline, other.folders(source.name, facts["sources"]))
+                other.check_sources(source.name, of_baseline["sources"])
+        except LackingError:
+            self._end(current + baseline)
+            return None
+        facts["commit"], of_baseline["commit"] = other.commits(source.name)
+        sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
+        duets = [Duet(*duet) for duet in zip(current, baseline, strict=True)]
+        return Compared(duets, sides, differences(of_baseline, facts))
+
+    def _start(self, python: str, variables: Mapping[str, str] | None = None) -> Worker:
+        """Start a process."""
+        worker = Worker(python, variables or {}, self._arrays, self._collects)
+        self._workers.append(worker)
+        return worker
+
+    def _end(self, workers: list[Worker]) -> None:
+        """End processes that are not needed."""
+        self._workers = [worker for worker in self._workers if worker not in workers]
+        end(workers)
+
+    def _make(self, worker: Worker, source: Source, folders: Folders) -> Worker:
+        """Have a process make a predictor, and label an example with it."""
+        worker.make(source, folders)
+        self._label(worker, [0], 1)
+        self.data.check_unchanged([0], 1)
+        return worker
+
+    def _replace_slow(self, workers: list[Worker], source: Source, folders: Folders) -> None:
+        """Replace processes of a side that are slower than their equals, by bad luck."""
+        for _ in range(SPARES):
+            if level(self._seconds(workers)):
+                return
+            another = self._start(workers[0].python, workers[0].variables)
+            workers.append(self._make(another, source, folders))
+            seconds = self._seconds(workers)
+            self._end([workers.pop(seconds.index(max(seconds)))])
+
+    def _seconds(self, workers: list[Worker]) -> list[float]:
+        """Return the geometric mean of what a small batch and a larger one take each process.
+
+        Each is the least of some calls, and of more of them while the processes are not level: most
+        differences are those of the moment.
+        """
+        sizes = (1, min(32, len(self.data.x)))
+        best = np.full((len(workers), len(sizes)), np.inf)
+        for k_round in range(ROUNDS[1]):
+            for k, worker in enumerate(workers):
+                for j, size in enumerate(sizes):
+                    n_calls = min(MOST_CALLS, max(2, int(BLOCK / best[k, j])))
+                    best[k, j] = min(best[k, j], *self._label(worker, [0] * n_calls, size))
+            seconds = [float(s) for s in np.sqrt(best.prod(axis=1))]
+            if k_round + 1 >= ROUNDS[0] and level(seconds):
+                break
+        return seconds
+
+    def _label(
+        self,
+        worker: Worker,
+        starts: list[int],
+        batch_size: int,
+        seconds: float = 0,
+        core: int = ANY_CORE,
+    ) -> list[float]:
+        """Have a process label batches, check the labels, and return the durations."""
+        answer = worker.calls(starts, batch_size, seconds, core)
+        data, labels = self.data, self._arrays[2].array
+        if "seconds" not in answer:  # no labels, or too many, or too few
+            start = answer["start"]
+            given = np.broadcast_to(np.zeros((), answer["dtype"]), answer["shape"])
+            rows = slice(start, start + batch_size)
+            check(data.coef, self._arrays[1].array[rows], given, data.labels[rows], start)
+        if starts[0] < len(data.x):
+            rows_of_all = np.add.outer(starts, np.arange(batch_size)).ravel()
+            if (labels[rows_of_all] != data.labels[rows_of_all]).any():
+                for start in starts:
+                    rows = slice(start, start + batch_size)
+                    check(data.coef, data.x[rows], labels[rows], data.labels[rows], start)
+        found: list[float] = answer["seconds"]
+        return found
+
+    def _check_near_ties(self, worker: Worker, batch_size: int) -> None:
+        """Have a process label examples whose two best scores are close, and check the labels."""
+        n, (_, examples, labels) = len(self.data.x), (array.array for array in self._arrays)
+
+        def predict(x: Array) -> Array:
+            examples[n : n + len(x)] = x
+            self._label(worker, [n], len(x))
+            return labels[n : n + len(x)].copy()
+
+        check_near_ties(predict, self.data.coef, batch_size)
+
+    def _warm_up(self, workers: list[Worker], starts: range) -> float:
+        """Have processes label some batches of a size, and return the seconds of the fastest."""
+        self._check_near_ties(workers[0], starts.step)
+        seconds = self._label(workers[0], [starts[0], starts[-1]], starts.step)
+        if min(seconds) < AWAKE:
+            for worker in workers[1:]:
+                seconds += self._label(worker, [starts[0], starts[-1]], starts.step)
+        self.data.check_unchanged([starts[0], starts[-1]], starts.step)
+        return min(seconds)
+
+    def _warm_up_both(self, compared: Compared, starts: range) -> float:
+        """Warm up both sides, and return the mean seconds of their fastest calls."""
+        current, baseline = map(list, zip(*compared.duets, strict=True))
+        with blaming_baseline():
+            call = self._warm_up(baseline, starts)
+        return (call + self._warm_up(current, starts)) / 2
+
+    def measure(
+        self, compared: Compared, starts: range, say: Callable[[str], None] = lambda text: None
+    ) -> tuple[GateRecord, list[float]]:
+        """Measure a case until it is decided or its time is up.
+
+        Its batches begin at `starts`, in steps of their size. Returned are what is saved with it,
+        and the durations of the current side's calls.
+
+        Raises
+        ------
+        WorkerError, WrongLabelsError, ChangedDataError
+            If the current side fails, labels wrongly, or changes the data.
+        BaselineError
+            If the baseline's side does any of it.
+        """
+        begin = time.perf_counter()
+        seconds = self._seconds_left / max(1, self._cases_left)
+        call = self._warm_up_both(compared, starts)
+        n_calls = min(MOST_CALLS, int(BLOCK / call))
+        n_calls = n_calls if n_calls >= FEWEST_CALLS else 1
+        pairs: list[tuple[float, float]] = []
+        rounds: list[float] = []
+        turns = len(compared.duets), TURN
+        measured = self._pairs(compared, starts, n_calls, call, pairs, rounds)
+        n = even(max(FEWEST, min(500, FIRST_LOOK / (2 * n_calls * call))))
+        false_alarm = FALSE_ALARM / max(1, self._cases_not_slower)
+        unspent, threshold = 1.0, 1 + self.max_slowdown
+        while True:
+            left = self._seconds_left - (time.perf_counter() - begin)
+            say(f"{len(pairs)} pairs, at most {max(0, left):.0f} s left")
+            for _ in islice(measured, n - len(pairs)):
+                pass
+            in_time = n * seconds / (time.perf_counter() - begin)
+            more = even(min(1.5 * n, in_time, MOST))
+            share = LOOK if more > 1.1 * n else unspent
+            unspent -= share
+            found = judge(pairs, turns, threshold, share * false_alarm, share * MISS)
+            if found.verdict != Verdict.UNDECIDED or not unspent:
+                break
+            n = more
+        taken = time.perf_counter() - begin
+        self._cases_not_slower -= found.verdict == Verdict.SLOWER
+        self._cases_left -= 1
+        self._seconds_left -= taken
+        gate = GateRecord(
+            commit=self.baseline.commit,
+            pairs=pairs,
+            n_builds=turns[0],
+            turn=turns[1],
+            max_slowdown=self.max_slowdown,
+            confidence=1 - 2 * false_alarm,
+            seconds=taken,
+            sides=compared.sides,
+            differences=compared.differences,
+            **found.as_saved(),
+        )
+        return gate, rounds
+
+    def _pairs(
+        self,
+        compared: Compared,
+        starts: range,
+        n_calls: int,
+        call: float,
+        pairs: list[tuple[float, float]],
+        rounds: list[float],
+    ) -> Iterator[None]:
+        """Measure a pair of blocks each time that the next one is asked for."""
+        coin, batches = random.Random(0), cycle(starts)
+        current_first = False
+        while True:
+            current, baseline = compared.duets[len(pairs) // TURN % len(compared.duets)]
+            current_first = not current_first if len(pairs) % 2 else coin.random() < 0.5
+            block = list(islice(batches, n_calls))
+            durations, core = {}, ANY_CORE
+            for is_current in (current_first, not current_first):
+                worker = current if is_current else baseline
+                with nullcontext() if is_current else blaming_baseline():
+                    durations[is_current] = self._label(
+                        worker, block, starts.step, n_calls * call, core
+                    )
+                core = worker.core
+            pairs.append((statistics.median(durations[True]), statistics.median(durations[False])))
+            rounds += durations[True][: MAX_ROUNDS - len(rounds)]
+            yield
+
+    def close(self) -> None:
+        """End the processes, and remove what is temporary."""
+        self._end(self._workers)
+        self.baseline.close()
+
+
+def level(seconds: list[float]) -> bool:
+    """Tell whether no process is slower than its equals."""
+    return max(seconds) <= UNLUCKY * min(seconds)
+
+
+def even(pairs: float) -> int:
+    """Return a whole number of A B B A."""
+    return int(pairs) // 2 * 2

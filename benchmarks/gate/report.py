@@ -1,0 +1,183 @@
+"""Sentences and a table on what the gate found."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Collection, Sequence
+
+from benchmarks.gate.judge import MISS
+from benchmarks.predictors.by_name import is_of_other_library
+from benchmarks.saving.record import CaseId, CaseRecord, GateRecord, Verdict
+from benchmarks.saving.runs import short
+from benchmarks.wording.tables import Table, aligned, markdown
+
+MOST_CASES = 0.8  # of the cases, whose resolution is told
+HOUR = 3600.0  # seconds
+# Verdicts in the order of the conclusion, which names the cases of the first.
+NAMED = (Verdict.FAILED, Verdict.SLOWER, Verdict.UNDECIDED, Verdict.NOT_COMPARED)
+COUNTED = (Verdict.SAME, Verdict.FASTER, Verdict.NEW)
+
+
+class Report:
+    """What the gate found of a run, in words and a table."""
+
+    def __init__(
+        self,
+        cases: Sequence[CaseRecord],
+        baseline: str,
+        max_slowdown: float,
+        fails: Collection[Verdict] = (Verdict.SLOWER,),
+        failed: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        self.conclusion = conclusion(cases, baseline, max_slowdown, fails, failed)
+        self.differences = differences(cases, baseline)
+        self.table = table(cases, baseline)
+        self.resolution = resolution(cases)
+
+    def lines(self) -> list[str]:
+        """Return what is printed."""
+        return [*self.differences, *aligned(self.table), self.conclusion, *self.resolution]
+
+    def markdown(self, workload: str) -> str:
+        """Return what a reviewer reads on GitHub."""
+        said = [f"### {self.conclusion}\n", f"{workload}\n", *self.resolution, ""]
+        return "\n".join([*said, *self.differences, "", markdown(self.table)]) + "\n"
+
+
+def failure(case: CaseId, gate: GateRecord) -> str:
+    """Return the sentence that a case fails with."""
+    low, high = (f"{bound:.2f}" if bound else "unknown" for bound in gate.interval)
+    found = (
+        f"{gate.ratio:.2f}x slower than"
+        if gate.verdict == Verdict.SLOWER
+        else f"undecided, {gate.ratio:.2f}x the time of"
+    )
+    return (
+        f"{case.name}: {found} {short(gate.commit)} "
+        f"({100 * gate.confidence:.3g} % interval {low} to {high}; "
+        f"threshold {1 + gate.max_slowdown:.4g})"
+    )
+
+
+def verdict_of(case: CaseRecord) -> Verdict:
+    """Return the verdict on a case: new if the baseline lacks what it would have judged."""
+    if case.gate:
+        return case.gate.verdict
+    return Verdict.NOT_COMPARED if is_of_other_library(case.predictor) else Verdict.NEW
+
+
+def table(cases: Sequence[CaseRecord], baseline: str) -> Table:
+    """Return a table of the cases."""
+    confidence = min((case.gate.confidence for case in cases if case.gate), default=1)
+    rows = [
+        [
+            "predictor",
+            "batch size",
+            f"{baseline} (ms)",
+            "current (ms)",
+            "ratio",
+            f"{100 * confidence:.3g} % interval",
+            f"{100 * (1 - MISS):.3g} % below",
+            "pairs",
+            "verdict",
+        ]
+    ]
+    for case in cases:
+        row = [case.predictor, str(case.batch_size)]
+        if gate := case.gate:
+            current, of_baseline = map(statistics.median, zip(*gate.pairs, strict=True))
+            low, high = gate.interval
+            row += [
+                f"{1e3 * of_baseline:.3f}",
+                f"{1e3 * current:.3f}",
+                f"{gate.ratio:.3f}",
+                f"{low:.3f} to {high:.3f}" if low and high else "-",
+                f"{gate.at_most:.3f}" if gate.at_most else "-",
+                str(len(gate.pairs)),
+                gate.verdict,
+            ]
+        else:
+            row += ["-", f"{1e3 * case.p50:.3f}", "-", "-", "-", "-", verdict_of(case)]
+        rows.append(row)
+    return rows
+
+
+def conclusion(
+    cases: Sequence[CaseRecord],
+    baseline: str,
+    max_slowdown: float,
+    fails: Collection[Verdict] = (Verdict.SLOWER,),
+    failed: Sequence[tuple[str, int]] = (),
+) -> str:
+    """Return the verdict on the whole run in one line.
+
+    `fails` are the verdicts that fail it; `failed` are the predictors and batch sizes that could
+    not be measured, which do, too.
+    """
+    found = [(Verdict.FAILED, *case) for case in failed]
+    found += [(verdict_of(case), case.predictor, case.batch_size) for case in cases]
+    named: dict[Verdict, list[str]] = {}
+    for verdict, predictor, batch_size in found:
+        name = predictor if verdict == Verdict.NOT_COMPARED else f"{predictor} {batch_size}"
+        named.setdefault(verdict, []).append(name)
+    counts = [
+        f"{len(named[verdict])} {verdict}"
+        + (f" ({', '.join(dict.fromkeys(named[verdict]))})" if verdict in NAMED else "")
+        for verdict in NAMED + COUNTED
+        if verdict in named
+    ]
+    has_failed = not named.keys().isdisjoint({Verdict.FAILED, *fails})
+    return (
+        f"gate {'failed' if has_failed else 'passed'} against {baseline}, "
+        f"threshold {1 + max_slowdown:.4g}: {', '.join(counts) or 'no case measured'}"
+    )
+
+
+def differences(cases: Sequence[CaseRecord], baseline: str) -> list[str]:
+    """Say in what the sides differ, a line for each thing: the baseline's first."""
+    gates = [case.gate for case in cases if case.gate]
+    if found := dict.fromkeys(line for gate in gates for line in gate.differences):
+        return [f"what differs, {baseline} → current:", *(f"  {line}" for line in found)]
+    return [f"between {baseline} and current nothing differs"] if gates else []
+
+
+def resolution(cases: Sequence[CaseRecord]) -> list[str]:
+    """Say how small a slowdown the run would have seen, and what would decide the undecided."""
+    percents = sorted(
+        math.ceil(100 * (case.gate.at_most / case.gate.ratio - 1))
+        for case in cases
+        if case.gate and case.gate.at_most
+    )
+    if not percents:
+        return []
+    most, all_of_them = percents[math.ceil(MOST_CASES * len(percents)) - 1], percents[-1]
+    n = sum(percent <= most for percent in percents)
+    seen = f"would have seen a slowdown of {most} % in "
+    if n < len(percents):
+        seen += f"{n} of {len(percents)} cases, of {all_of_them} % in all"
+    else:
+        seen += "each case"
+    return [seen] + [
+        f"{case.name}: {to_decide(case.gate)}"
+        for case in cases
+        if case.gate and case.gate.verdict == Verdict.UNDECIDED
+    ]
+
+
+def to_decide(gate: GateRecord) -> str:
+    """Say about how long it would take to decide a case that is undecided.
+
+    Bounds come closer to the ratio as one over the square root of the number of pairs.
+    """
+    ratio, threshold, (low, _) = gate.ratio, 1 + gate.max_slowdown, gate.interval
+    bound = low if ratio > threshold else gate.at_most
+    if low and low > threshold:
+        return "undecided, as the slowdown does not show with each pair of processes"
+    if not bound or not gate.seconds:
+        return "undecided, for want of pairs"
+    margin = abs(math.log(ratio / threshold))
+    needed = gate.seconds * (math.log(bound / ratio) / margin) ** 2 if margin else math.inf
+    if needed > HOUR:
+        return f"undecided, and too near to the threshold to be decided: {ratio:.3f}"
+    return f"undecided after {gate.seconds:.0f} s, about {needed:.0f} s would decide it"

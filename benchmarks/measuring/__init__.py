@@ -1,0 +1,1 @@
+"""What is measured, whether its labels are right, and how fast the machine could be."""

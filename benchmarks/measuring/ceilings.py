@@ -1,0 +1,135 @@
+"""Measurement of two ceilings: how fast the usable cores read, and how fast they compute."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.array_types import Array
+from benchmarks.measuring.timing import timed
+from benchmarks.saving.limit import Limit
+from linpredict.c.compile import library
+from linpredict.cores import usable_cores
+
+LINE = 64  # bytes, as in ceilings.c
+IN_PLACE = 2**20  # bytes: so many weights are read where they are, fewer beside them
+AT_ONCE = 0.01  # seconds of a measurement in C: starting its threads takes less than 1 % of it
+
+
+class Ceilings:
+    """The highest rates at which all usable cores read and compute, and the limit that they set.
+
+    Reading is reading as many bytes as the weights have, again and again: a batch on top of them
+    is not read faster. Computing is multiplying and adding in registers. Both move with what else
+    a shared machine does, so they are measured next to each case, and the best of the session
+    counts, whatever a case reaches.
+
+    They are those of a predictor that reads its weights and computes in a precision. `coef` is
+    contiguous, and of the dtype of the examples.
+
+    Raises
+    ------
+    CompilerError, NoCompilerError
+        If the compiler failed, or there is none.
+    """
+
+    def __init__(self, coef: Array, precision: np.dtype[Any]) -> None:
+        self._in_c = InC(precision)
+        self._memory = whole_lines(coef, coef.size * precision.itemsize)
+        self._of = (*coef.shape, coef.dtype.name, precision.name)
+        self.bandwidth = self.flop_rate = 0.0
+
+    def measure(self, for_seconds: float = 0.0) -> None:
+        """Measure both in turns for so long, and once at least.
+
+        Threads of BLAS that still spin would halve them.
+        """
+        end = time.perf_counter() + for_seconds
+        while True:
+            seconds = self._in_c.seconds_to_read(self._memory)
+            self.bandwidth = max(self.bandwidth, self._memory.nbytes / seconds)
+            self.flop_rate = max(self.flop_rate, self._in_c.multiply_add_rate())
+            if time.perf_counter() >= end:
+                return
+
+    @property
+    def limit(self) -> Limit:
+        """The limit by all that was measured until now."""
+        n_classes, n_features, dtype, precision = self._of
+        return Limit(
+            n_classes=n_classes, n_features=n_features, dtype=dtype, precision=precision,
+            bandwidth=self.bandwidth, flop_rate=self.flop_rate,
+        )  # fmt: skip
+
+
+class InC:
+    """The functions of ``ceilings.c``, on all usable cores.
+
+    Raises
+    ------
+    CompilerError, NoCompilerError
+        If the compiler failed, or there is none.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        real = {"float32": "float", "float64": "double"}[dtype.name]
+        compiled = library(Path(__file__).with_name("ceilings.c"), f"-DREAL={real}")
+        self._multiply_add, self._read = compiled.multiply_add, compiled.read_lines
+        self._multiply_add.argtypes = [ctypes.c_int64]
+        self._multiply_add.restype = ctypes.c_double
+        self._read.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64]
+        self._read.restype = ctypes.c_uint64
+        self._operations: int = ctypes.c_int64.in_dll(compiled, "operations").value
+        self._cores = usable_cores()
+        self._threads = ThreadPoolExecutor(self._cores)
+        self._iterations = 1
+        self._repeats: dict[int, int] = {}  # by the number of lines
+
+    def multiply_add_rate(self) -> float:
+        """Return the multiplications and additions per second in registers."""
+        self._iterations, seconds = repeat_enough(
+            lambda n: self._seconds(lambda _: self._multiply_add(n)), self._iterations
+        )
+        return self._operations * self._iterations * self._cores / seconds
+
+    def seconds_to_read(self, values: Array) -> float:
+        """Return the seconds to read contiguous values once, each core as many whole lines."""
+        n_lines = values.nbytes // LINE // self._cores
+        starts = [values.ctypes.data + core * n_lines * LINE for core in range(self._cores)]
+        repeats, seconds = repeat_enough(
+            lambda n: self._seconds(lambda core: self._read(starts[core], n_lines, n)),
+            self._repeats.get(n_lines, 1),
+        )
+        self._repeats[n_lines] = repeats
+        return seconds / repeats
+
+    def _seconds(self, work: Callable[[int], object]) -> float:
+        return timed(lambda: list(self._threads.map(work, range(self._cores))))[0]
+
+
+def whole_lines(coef: Array, nbytes: int) -> Array:
+    """Return about as many bytes that begin at a line of the caches, one for each core at least.
+
+    They are the weights' own where these are many, and else others: what begins within a line would
+    be read line by line twice.
+    """
+    at_once = LINE * usable_cores()
+    memory = coef.reshape(-1).view(np.uint8)
+    if min(nbytes, memory.nbytes) < IN_PLACE:
+        nbytes = -(-nbytes // at_once) * at_once
+        memory = np.ones(nbytes + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + min(nbytes, memory.nbytes - start) // at_once * at_once]
+
+
+def repeat_enough(seconds: Callable[[int], float], n: int) -> tuple[int, float]:
+    """Double `n` until so many repeats take long enough; return it, and their seconds."""
+    while (taken := seconds(n)) < AT_ONCE:
+        n *= 2
+    return n, taken

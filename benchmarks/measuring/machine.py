@@ -1,0 +1,139 @@
+"""Description of the machine: for the header, the saved file, a hint, and refusals.
+
+To save another figure of the machine, add it to `machine_info`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import threadpoolctl
+
+from benchmarks.workers import worker
+from linpredict.cores import control_groups, usable_cores
+from linpredict.kernel import kernel
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+VARIABLES = (
+    *("OPENBLAS_", "GOTO_", "MKL_", "OMP_", "KMP_", "GOMP_", "BLIS_", "VECLIB_", "NUMEXPR_"),
+    *("NPY_", "LINPREDICT_"),
+)
+# Kernels of OpenBLAS for x86 ("TARGET"s of its build, TargetList.txt), by what a CPU must have.
+AVX512 = ("SkylakeX", "Cooperlake", "Sapphirerapids")
+AVX2 = ("Haswell", "Zen")
+OLDER = (
+    *("Prescott", "Katmai", "Coppermine", "Northwood", "Banias", "Core2", "Penryn", "Dunnington"),
+    *("Nehalem", "Sandybridge", "Atom", "Athlon", "Opteron", "Opteron_SSE3", "Barcelona"),
+    *("Bobcat", "Bulldozer", "Piledriver", "Steamroller", "Excavator", "Nano", "Generic"),
+)
+
+
+def blas_info() -> dict[str, Any]:
+    """Describe NumPy's BLAS library."""
+    return worker.blas_info(threadpoolctl)
+
+
+def variables() -> dict[str, str]:
+    """Return the environment variables that are set and may change speed."""
+    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)}
+
+
+def machine_info(blas: dict[str, Any]) -> dict[str, Any]:
+    """Return what is saved beside what pytest-benchmark knows of the machine."""
+    return {
+        "blas": blas,
+        "numpy_version": np.__version__,
+        "usable_cores": usable_cores(),
+        "kernel": str(kernel()),
+        "environment": variables(),
+    }
+
+
+def header(blas: dict[str, Any]) -> list[str]:
+    """Say what computes: the kernel or why there is none, NumPy's BLAS, cores, and variables."""
+    cores, n_cpus = usable_cores(), os.cpu_count()
+    library = " ".join(filter(None, (blas["name"], blas["version"])))
+    chosen = f", kernels: {blas['architecture']}" if blas.get("architecture") else ""
+    lines = [f"linpredict: kernel: {kernel()}; BLAS: {library}{chosen}; cores: {cores} of {n_cpus}"]
+    if found := variables():
+        lines.append(f"set: {', '.join(f'{name}={value}' for name, value in found.items())}")
+    return lines
+
+
+def hints(blas: dict[str, Any]) -> list[str]:
+    """Say what keeps others than ``packed`` from their best on this machine."""
+    return [said for said in (hint(blas), hint_of_threads(blas)) if said]
+
+
+def hint_of_threads(blas: dict[str, Any]) -> str | None:
+    """Say where BLAS has more threads than may run at a time, as under a container's quota."""
+    cores, threads = usable_cores(), blas.get("threads") or 0
+    if threads <= cores:
+        return None
+    set_to = [name for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ]
+    return (
+        f"hint: NumPy's BLAS has {threads} threads for {cores} usable core{'s' * (cores > 1)}; "
+        "packed has no more threads than cores, and looks better than it is: set "
+        f"{(*set_to, 'OMP_NUM_THREADS')[0]}={cores}"
+    )
+
+
+def hint(blas: dict[str, Any]) -> str | None:
+    """Say where OpenBLAS uses kernels for an older CPU than this one."""
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    has = {*extensions.get("baseline", ()), *extensions.get("found", ())}
+    chosen, variable = blas.get("architecture"), os.environ.get("OPENBLAS_CORETYPE")
+    if chosen in (*AVX2, *OLDER) and has & {"AVX512F", "AVX512_SKX", "X86_V4"}:
+        cpu = "AVX-512"
+    elif chosen in OLDER and has & {"AVX2", "X86_V3"}:
+        cpu = "AVX2"
+    else:
+        return None
+    why = f"OPENBLAS_CORETYPE={variable} is set" if variable else "OPENBLAS_CORETYPE is not set"
+    return f"hint: NumPy's BLAS uses kernels for {chosen}; {why}; this CPU has {cpu}"
+
+
+def available_memory() -> int:
+    """Return the bytes this process can still allocate without swapping or being killed.
+
+    The least of what the machine, the control groups (containers) and ``ulimit`` leave.
+    """
+    available: list[int] = [psutil.virtual_memory().available]
+    for folder in control_groups("memory"):
+        available += left_by(folder)
+    if resource is not None:
+        used = psutil.Process().memory_info()
+        for kind, name in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
+            limit_bytes, _ = resource.getrlimit(kind)
+            if limit_bytes != resource.RLIM_INFINITY:
+                available.append(limit_bytes - getattr(used, name, 0))  # "data" on Linux alone
+    return max(0, min(available))
+
+
+def left_by(group: Path) -> Iterator[int]:
+    """Yield the bytes that each limit of a control group leaves."""
+    for limit, usage in (
+        ("memory.max", "memory.current"),
+        ("memory.high", "memory.current"),  # beyond it, processes hardly get on
+        ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        try:
+            left = int((group / limit).read_text()) - int((group / usage).read_text())
+            stat = dict(map(str.split, (group / "memory.stat").read_text().splitlines()))
+        except (OSError, ValueError):  # the other version, or "max"
+            continue
+        # Cached files and the kernel's caches count as used, but make room when memory is asked
+        # for. Version 1 counts those of the groups inside this one apart.
+        yield left + sum(
+            int(stat.get(f"total_{name}", stat.get(name, 0)))
+            for name in ("active_file", "inactive_file", "slab_reclaimable")
+        )

@@ -1,0 +1,129 @@
+"""The record of a case: what is saved with it as pytest-benchmark's ``extra_info``, and read again.
+
+No other module knows the names of these keys.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from contextlib import suppress
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from benchmarks.saving.limit import Count, Dtype, Figure, Limit
+
+LEAST_ROUNDS = {95: 20, 99: 100}  # rounds, for a percentile of them to mean something
+
+
+class Verdict(StrEnum):
+    """What became of a case, or why it was not judged."""
+
+    SLOWER = "slower"
+    UNDECIDED = "undecided"
+    SAME = "same"
+    FASTER = "faster"
+    FAILED = "failed"
+    NEW = "new"
+    NOT_COMPARED = "not compared"
+
+
+class GateRecord(msgspec.Struct, kw_only=True):
+    """What the gate found of a case."""
+
+    commit: str  # what it was compared with
+    pairs: Annotated[list[tuple[Figure, Figure]], msgspec.Meta(min_length=2)]  # current, baseline
+    n_builds: Count  # pairs of processes that took turns
+    turn: Count  # pairs of durations of each turn
+    max_slowdown: Figure
+    confidence: float = 0.0  # of the interval
+    seconds: Figure | None = None  # which the case took
+    ratio: float = math.nan  # median of the pairs' ratios, current over baseline
+    interval: tuple[Figure | None, Figure | None] = (None, None)  # None: too few pairs for it
+    at_most: Figure | None = None  # the ratio, as certain as the verdict "same" must be
+    verdict: Verdict = Verdict.UNDECIDED
+    sides: dict[str, dict[str, Any]] = {}  # what is known of ``current`` and ``baseline``
+    differences: list[str] = []  # between them
+
+
+class CaseId(msgspec.Struct, kw_only=True):
+    """A predictor, a batch size, and the workload; see `benchmarks.measuring.workload.Workload`."""
+
+    predictor: str
+    batch_size: Count
+    n_classes: Count
+    n_features: Count
+    n_samples: Count
+    dtype: Dtype
+
+    def as_saved(self) -> dict[str, Any]:
+        """Return what is saved with the case."""
+        saved: dict[str, Any] = msgspec.to_builtins(self)
+        return {key: value for key, value in saved.items() if value is not None}
+
+    @property
+    def name(self) -> str:
+        """Predictor and batch size in words."""
+        return f"{self.predictor}, batch {self.batch_size}"
+
+    @property
+    def workload(self) -> str:
+        """The workload in words."""
+        return (
+            f"{self.n_classes:,} classes × {self.n_features:,} features × {self.n_samples:,} "
+            f"samples, {self.dtype}"
+        )
+
+
+class CaseRecord(CaseId, kw_only=True):
+    """What was measured of a case; None where it was not, or was not saved."""
+
+    throughput: Figure | None = None  # predictions per second at the median latency
+    p50: float = math.nan  # seconds, as p95 and p99, of 20 rounds or more and of 100
+    p95: Figure | None = None
+    p99: Figure | None = None
+    precision: Dtype | None = None  # in which the predictor reads its weights and computes
+    in_doubt: float | None = None  # the part of the examples that this left in doubt
+    limit: Limit | None = None  # saved flat, as the other figures
+    gate: GateRecord | None = None
+
+    @classmethod
+    def of(cls, case: CaseId, latencies: Sequence[float]) -> CaseRecord:
+        """Return the record of a case by the seconds of its rounds."""
+        median = statistics.median(latencies)
+        return cls(
+            **msgspec.structs.asdict(case),
+            throughput=case.batch_size / median,
+            p50=median,
+            p95=percentile(latencies, 95),
+            p99=percentile(latencies, 99),
+        )
+
+    def as_saved(self) -> dict[str, Any]:
+        """Return what is saved with the case."""
+        saved = super().as_saved()
+        saved.pop("limit", None)
+        return saved | (self.limit.as_saved(self.batch_size) if self.limit else {})
+
+    @property
+    def of_limit(self) -> float | None:
+        """The limit over the median, where there is a limit."""
+        return self.limit.seconds(self.batch_size) / self.p50 if self.limit else None
+
+
+def percentile(latencies: Sequence[float], percent: int) -> float | None:
+    """Return a percentile, or None where there are too few rounds for it to mean something."""
+    if len(latencies) < LEAST_ROUNDS[percent]:
+        return None
+    return float(np.percentile(latencies, percent))
+
+
+def read_id(extra_info: Any) -> CaseId | None:
+    """Return which case of this suite it is that pytest-benchmark has saved; None if it is none."""
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(extra_info, CaseId)
+    return None

@@ -1,0 +1,1 @@
+"""Results in words and tables; quantities, as people write and read them."""

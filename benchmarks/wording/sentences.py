@@ -1,0 +1,137 @@
+"""Sentences on a run: what bounds it, and which batch size is enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.saving.limit import Limit, best
+from benchmarks.saving.record import CaseRecord
+from benchmarks.saving.runs import Run
+from benchmarks.wording.quantities import binary, per_second, quantity
+
+MOST_RUNS = 3
+MOST_LINES = 4
+ENOUGH = 0.9  # of the greatest throughput
+Latencies = Mapping[int, float]  # median seconds by batch size
+
+
+def of_runs(runs: Sequence[Run], names: Mapping[Path, str]) -> list[str]:
+    """Sum up each of a few saved runs, or the latest of many."""
+    said = [f"of {len(runs)} runs the latest:"] if len(runs) > MOST_RUNS else []
+    for run in runs if not said else [max(runs, key=lambda run: run.order)]:
+        workloads = dict.fromkeys(line.workload for line in run.lines)
+        for workload in workloads:
+            lines = [line for line in run.lines if (line.workload, line.baseline) == (workload, "")]
+            by_precision: dict[str, list[Limit]] = {}
+            for limit in (case.limit for line in lines for case in line.cases):
+                if limit:
+                    by_precision.setdefault(limit.precision, []).append(limit)
+            if max(len(runs), len(workloads)) > 1:
+                said.append(f"{names[run.path]}, {workload}:")
+            said += in_words(
+                {line.predictor: {c.batch_size: c.median for c in line.cases} for line in lines},
+                [best(limits) for limits in by_precision.values()],
+            )
+    return said
+
+
+def in_words(predictors: Mapping[str, Latencies], limits: Sequence[Limit] = ()) -> list[str]:
+    """Sum up a run in at most four lines; the limits are one for each precision."""
+    lines = [what_decides(limit, len(limits) > 1) for limit in limits]
+    room = MOST_LINES - len(lines)
+    if len(predictors) <= room:
+        return lines + [of_predictor(*predictor) for predictor in predictors.items()]
+    throughput = max(predictors, key=lambda name: greatest_throughput(predictors[name]))
+    latency = min(predictors, key=lambda name: min(predictors[name].values()))
+    best = list(dict.fromkeys((throughput, latency)))[: room - 1]
+    return [
+        *lines,
+        name_fastest(predictors),
+        *(of_predictor(name, predictors[name]) for name in best),
+    ]
+
+
+def what_decides(limit: Limit, several: bool = False) -> str:
+    """Say up to which batch size reading bounds the latency, and from which on arithmetic."""
+    arithmetic = f"{limit.precision} arithmetic" if several else "arithmetic"
+    flop_rate = quantity(limit.flop_rate, "FLOP/s")
+    n_bytes = limit.bytes(1)
+    reading = (
+        f"Reading {binary(n_bytes)} takes {quantity(n_bytes / limit.bandwidth, 's')} at "
+        f"{quantity(limit.bandwidth, 'B/s')}"
+    )
+    if math.isinf(limit.knee):
+        return f"{reading} and decides at every batch size; {arithmetic} ({flop_rate}) never does."
+    last = math.floor(limit.knee * (1 + 1e-9))  # no rounding error makes 10 out of 9.999…
+    if last < 1:
+        return f"{reading}; {arithmetic} decides from 1 example on ({flop_rate})."
+    return (
+        f"{reading} and decides up to {last:,} example{'s' * (last > 1)}; from {last + 1:,} on "
+        f"{arithmetic} does ({flop_rate})."
+    )
+
+
+def of_predictor(name: str, latencies: Latencies) -> str:
+    """Say which batch size is enough for throughput, what more costs, and what is quickest."""
+    sizes = sorted(latencies)
+    if len(sizes) == 1:
+        size, seconds = sizes[0], latencies[sizes[0]]
+        return (
+            f"{name}: {per_second(size / seconds)} at batch size {size} ({quantity(seconds, 's')})."
+        )
+    greatest = greatest_throughput(latencies)
+    size = next(size for size in sizes if size / latencies[size] >= ENOUGH * greatest)
+    quickest = min(sizes, key=lambda size: latencies[size])
+    at_size, least = (quantity(latencies[of], "s") for of in (size, quickest))
+    return (
+        f"{name} reaches {100 * ENOUGH:.0f} % of its greatest throughput, "
+        f"{per_second(greatest)}, at batch size {size} ({at_size}); {what_more_costs(size, latencies)}. "
+        f"Least latency: {least} at batch size {quickest}."
+    )
+
+
+def what_more_costs(size: int, latencies: Latencies) -> str:
+    """Say what a batch twice as large, or the next one that was measured, costs and gains."""
+    larger = [other for other in sorted(latencies) if other > size]
+    if not larger:
+        return "no larger batch was measured"
+    other = 2 * size if 2 * size in latencies else larger[0]
+    what = "doubling that batch" if other == 2 * size else f"batch size {other}"
+    cost = latencies[other] / latencies[size]
+    percent = 100 * (other / latencies[other] / (size / latencies[size]) - 1)
+    gain = f"loses {-percent:.0f} %" if percent < -0.5 else f"gains {abs(percent):.0f} %"
+    return f"{what} costs {cost:.1f} times the latency and {gain}"
+
+
+def name_fastest(predictors: Mapping[str, Latencies]) -> str:
+    """Say which predictor is the fastest at which batch sizes."""
+    sizes = sorted({size for latencies in predictors.values() for size in latencies})
+    ranges: list[tuple[str, int, int]] = []
+    for size in sizes:
+        name = min(predictors, key=lambda name: predictors[name].get(size, math.inf))
+        if ranges and ranges[-1][0] == name:
+            ranges[-1] = name, ranges[-1][1], size
+        else:
+            ranges.append((name, size, size))
+    named: dict[str, list[str]] = {}
+    for name, first, last in ranges:
+        named.setdefault(name, []).append(f"{first}" if first == last else f"{first} to {last}")
+    said = (f"{name} at {', '.join(spans)}" for name, spans in named.items())
+    return f"Fastest of {len(predictors)} predictors, by batch size: {'; '.join(said)}."
+
+
+def greatest_throughput(latencies: Latencies) -> float:
+    """Return the predictions per second at the best batch size."""
+    return max(size / seconds for size, seconds in latencies.items())
+
+
+def screened(cases: Sequence[CaseRecord]) -> list[str]:
+    """Say which predictors find labels in another precision than theirs, and what is in doubt."""
+    shares = {case.predictor: case for case in cases if case.in_doubt is not None}
+    return [
+        f"{name}: labels of {case.dtype}, found in {case.precision}; for "
+        f"{100 * (case.in_doubt or 0):.2g} % of the examples, scores of {case.dtype} decided."
+        for name, case in shares.items()
+    ]

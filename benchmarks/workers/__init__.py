@@ -1,0 +1,1 @@
+"""Processes that make a predictor and time its calls."""

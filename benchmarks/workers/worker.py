@@ -1,0 +1,276 @@
+"""Make a predictor and time its calls, as another process asks.
+
+It runs under CPython 3.9 or newer with NumPy alone, so that any environment can be measured.
+Weights and examples are read from memory that all workers share, and labels are written to such
+memory. Questions and answers are lines of JSON on pipes of their own: what is measured may print.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":  # the modules beside this one are not those of what is measured
+    sys.path[:] = [p for p in sys.path if os.path.realpath(p or ".") != os.path.dirname(__file__)]
+
+import ctypes
+import gc
+import importlib
+import importlib.util
+import json
+import mmap
+import platform
+import signal
+import sysconfig
+import traceback
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter, sleep
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Predict = Callable[[Any], Any]
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+# Seconds before the first call. A thread that wakes up is given an idle core; just thawed, it often
+# shared one with a thread of OpenBLAS that spins: of first calls of 0.2 ms, one in ten took 3.7.
+NAP = 5e-5
+
+
+class MissingError(Exception):
+    """A version of some code does not have a predictor."""
+
+
+class Source(NamedTuple):
+    """Where a predictor comes from: a factory, or a function of weights and examples."""
+
+    name: str
+    module: str
+    attribute: str
+    is_factory: bool = True
+    extra: str = ""  # of pyproject.toml, that installs its library; "" if it is of none
+
+
+def make(source: Source, coef: Any) -> Predict:
+    """Make a predictor from weights.
+
+    Raises
+    ------
+    MissingError
+        If there is no such module, or it has no such attribute.
+    """
+    try:
+        module = importlib.import_module(source.module)
+    except ModuleNotFoundError as error:
+        if error.name and f"{source.module}.".startswith(f"{error.name}."):
+            raise MissingError(f"there is no module {error.name}") from error
+        raise
+    if not hasattr(module, source.attribute):
+        raise MissingError(f"{source.module} has no {source.attribute}")
+    found = getattr(module, source.attribute)
+    if not source.is_factory:
+        return partial(found, coef)
+    made = found(coef)
+    predict = getattr(made, "predict", made)
+    if not callable(predict):
+        raise TypeError(
+            f"{source.name} returned a {type(made).__name__}, expected a callable or an object "
+            "with .predict"
+        )
+    return predict  # type: ignore[no-any-return]
+
+
+def mapped(number: int, dtype: str, shape: list[int]) -> Any:
+    """Return the array in a file, in memory or on disk, by its number."""
+    pages = mmap.mmap(number, 0)
+    np.frombuffer(pages, np.uint8)[:: mmap.PAGESIZE].max()  # or each first access takes a fault
+    return np.frombuffer(pages, dtype).reshape(shape)
+
+
+def current_core() -> int:
+    """Return the core that the calling thread runs on; -1 where the system does not tell."""
+    try:
+        with open("/proc/thread-self/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[36])  # proc_pid_stat(5)
+    except OSError:  # not Linux
+        return -1
+
+
+def go_to(core: int) -> None:
+    """Continue on a core, if that is allowed; the system may move the calling thread later."""
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if core in cores:
+        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
+
+
+class Timed:
+    """A predictor whose calls are timed."""
+
+    def __init__(self, predict: Predict, x: Any, labels: Any) -> None:
+        self.predict, self.x, self.labels = predict, x, labels
+
+    def calls(self, starts: list[int], batch_size: int, core: int) -> dict[str, Any]:
+        """Label batches, at first on a core, and return the seconds of each call, and the core.
+
+        Labels that are none are described instead.
+        """
+        seconds = []
+        go_to(core)
+        sleep(NAP)
+        core = current_core()
+        for start in starts:
+            batch = self.x[start : start + batch_size]
+            begin = perf_counter()
+            labels = self.predict(batch)
+            seconds.append(perf_counter() - begin)
+            labels = np.asarray(labels)
+            if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
+                return {"start": start, "dtype": str(labels.dtype), "shape": labels.shape}
+            self.labels[start : start + batch_size] = labels
+        return {"seconds": seconds, "core": core}
+
+
+def is_installed(path: str) -> bool:
+    """Tell whether a file or folder belongs to Python or to what was installed for it."""
+    path = os.path.realpath(path)
+    libraries = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    return (
+        not {"site-packages", "dist-packages"}.isdisjoint(path.split(os.sep))
+        or path.endswith(".zip")
+        or any((path + os.sep).startswith(os.path.realpath(p) + os.sep) for p in libraries)
+    )
+
+
+def outside(folders: list[str], tree: str | None) -> list[str]:
+    """Return the folders that belong to an installation, or lie outside of a work tree."""
+    return [
+        folder
+        for folder in folders
+        if not tree
+        or is_installed(folder)
+        or not (os.path.realpath(folder) + os.sep).startswith(tree + os.sep)
+    ]
+
+
+def sources() -> dict[str, str]:
+    """Return the modules that were imported from files that are not installed, and their files."""
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    return {
+        name: os.path.realpath(file)
+        for name, file in files.items()
+        if name != "__main__" and isinstance(file, str) and not is_installed(file)
+    }
+
+
+def facts(threadpoolctl: str) -> dict[str, Any]:
+    """Return what the speed may depend on: versions, BLAS, kernel and variables."""
+    from importlib.metadata import distributions
+
+    installed: dict[str, str] = {}
+    for distribution in distributions():
+        metadata = distribution.metadata  # read from its file each time: a millisecond
+        if metadata and metadata["Name"]:
+            installed.setdefault(metadata["Name"].lower().replace("_", "-"), metadata["Version"])
+    kernel = ""
+    if "linpredict.c.bindings" in sys.modules:
+        try:
+            kernel = str(sys.modules["linpredict.c.bindings"].kernel())
+        except TypeError:  # of earlier versions
+            kernel = "unknown"
+    return {
+        "python": f"{platform.python_version()} ({platform.python_compiler()})",
+        "numpy": np.__version__,
+        "blas": blas_in_words(threadpoolctl),
+        "kernel": kernel,
+        "distributions": installed,
+        "variables": dict(os.environ),
+        "sources": sources(),
+    }
+
+
+def blas_in_words(threadpoolctl: str) -> str:
+    """Describe NumPy's BLAS by what threadpoolctl, whose file is named, finds of it."""
+    try:
+        spec = importlib.util.spec_from_file_location("threadpoolctl_of_worker", threadpoolctl)
+        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+        sys.modules[module.__name__] = module  # its classes look for it there
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
+        blas = blas_info(module)
+    except Exception:  # a Python that is too old for it
+        blas = {}
+    if "threads" not in blas:
+        return "unknown"
+    return "{name} {version}, kernels {architecture}, threads {threads}".format(**blas)
+
+
+def blas_info(threadpoolctl: Any) -> dict[str, Any]:
+    """Describe NumPy's BLAS library: its name, version, threads and kernels."""
+    for library in threadpoolctl.threadpool_info():
+        if library["user_api"] == "blas":
+            return {
+                "name": library["internal_api"],
+                "version": library["version"],
+                "threads": library["num_threads"],
+                "architecture": library.get("architecture"),
+            }
+    # threadpoolctl does not know this one, Apple's Accelerate for example; or there is none.
+    built_with = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    return {"name": built_with.get("name") or "none", "version": built_with.get("version")}
+
+
+def serve(questions: Any, answers: Any) -> None:
+    """Answer until there are no more questions."""
+    timed: Timed | None = None
+    coef: Any = None
+    for line in questions:
+        question: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = {}
+        try:
+            if "make" in question:
+                first, last, without = question["folders"]
+                sys.path[:] = [*first, *outside(sys.path, without), *last]
+                arrays = [mapped(*array) for array in question["arrays"]]
+                coef, x, labels = arrays
+                source = Source(*question["make"])
+                if source.extra:
+                    sys.path.insert(0, question["suite"])
+                timed = Timed(make(source, coef[:]), x, labels)
+                answer = {"made": True}
+            elif "facts" in question:
+                answer = facts(question["facts"])
+            elif timed:
+                answer = timed.calls(**question)
+        except (Exception, SystemExit) as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            own = [frame for frame in frames if frame.filename != __file__]
+            answer = {
+                "error": type(error).__name__,
+                "message": " ".join(str(error).split()),
+                "lacking": isinstance(error, MissingError),
+                "module": getattr(error, "name", None),
+                "traceback": [line.rstrip() for line in traceback.format_list(own)],
+            }
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def main() -> None:
+    """Prepare for the end of whoever asks, and serve."""
+    reading, writing, parent = map(int, sys.argv[1:4])
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which a frozen group gets when its parent ends
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        return
+    for number in (reading, writing):
+        os.set_inheritable(number, False)
+    if "no-gc" in sys.argv:
+        gc.disable()
+    with open(reading) as questions, open(writing, "w") as answers:
+        serve(questions, answers)
+
+
+if __name__ == "__main__":
+    main()

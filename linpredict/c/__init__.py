@@ -1,0 +1,1 @@
+"""The kernel in C: its source, its compilation and its functions."""

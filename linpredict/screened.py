@@ -1,0 +1,268 @@
+"""A model on the kernel: labels of float64 at the speed of float32.
+
+Labels need the greatest score, not all scores. So the kernel computes them in float32, with half
+the bytes to read and twice the multiplications at once. Where the model or the examples are of
+float64, a bound on the error then tells which classes may have the greatest score. Mostly it is
+one. Where it is not, the scores of those few classes are computed in float64 from the weights as
+given, always in the same order: a label depends on model and example alone (but see the end).
+
+The bound. A score is summed over blocks of m features in float32 and over the blocks in float64.
+The product of feature k of a block, counted from 0, is rounded no more than m - k + 3 times:
+weight and value when they become float32, their product, and each sum from there on. With u = 2^-24
+and γ(r) = ru / (1 - ru), its error is at most γ(m - k + 3) |w_k x_k| (Higham, "Accuracy and
+Stability of Numerical Algorithms", 2002, lemma 3.1 and section 3.1). Over all features, by Cauchy
+and Schwarz, that is no more than γ'·‖r∘w‖·‖x‖ with the numbers r of roundings: ‖r∘w‖ is computed
+when the model is built, ‖x‖ along with the scores. Together with what float64 rounds, and with
+underflow, whose errors are at most 2^-125 for each feature (subnormal numbers may count as 0), it
+bounds the difference between a score and that of float64. A class stays in question while its score
+plus its bound reaches the greatest of all scores minus their bounds.
+
+What float32 cannot hold is left to BLAS: norms so great or small that squares or sums would over-
+or underflow (within them, what is lost when a weight or value underflows is far less than the
+rounding of γ), infinity and NaN. So is an example with many classes in question. BLAS sums in an
+order of its own, here over blocks of features that are added up in order. A second bound, of
+float64, tells which of its labels are certain, and what is not is decided as above; but for weights
+out of range, infinity and NaN, its labels stand.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .c.bindings import Kernel, Model
+from .cores import n_threads
+
+Array = NDArray[Any]
+
+CLASSES = 16  # of a panel: a line of the caches in float32, as in kernel.c
+LINE = 64  # bytes
+# Lines of a block. 256 KiB stay in the caches next to a core (512 KiB on Zen 3).
+LINES_OF_BLOCK = 4096
+# Features of a block. At 64 classes, with half as many as 512, batches of 96 took 4 % longer.
+LEAST_BLOCK, GREATEST_BLOCK = 64, 512
+MAX_RANGES = 32  # of features, for as many cores; 64 took up to 3 % longer at 512 examples
+BYTES_OF_SUMS = 2**23  # at once
+FEW_PRODUCTS = 2**18  # of a call that one thread makes: a hand-over takes 5 to 10 µs
+U32, U64 = 2.0**-24, 2.0**-53  # unit roundoff
+LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of r∘w; kernel.c has those of the examples
+SKIPPED = 15  # times the examples of a call that left most to BLAS are labelled by it at once
+OF_BLAS = 4096  # features of a product of BLAS: its error grows with their number
+COPIED = 2**25  # bytes of examples that are copied, or converted, at once
+TOO_MANY = -2  # classes in question, in place of a label, as in kernel.c
+
+
+class ScreenedModel:
+    """A model on the kernel, of weights of float32 or float64, which are copied.
+
+    A call labels `max_samples` at most. Of the `n_screened` examples that float32 was to label as
+    float64 does, it left `n_doubtful` in doubt. Where the weights are not `in_range`, the bound on
+    the error does not hold for them.
+    """
+
+    def __init__(
+        self, coef: Array, intercept: Array | None, kernel: Kernel, block: int | None = None
+    ) -> None:
+        self._kernel = kernel
+        self.dtype = coef.dtype
+        self.n_classes, self.n_features = coef.shape
+        n_panels = -(-self.n_classes // CLASSES)
+        block = min(GREATEST_BLOCK, block or max(LEAST_BLOCK, LINES_OF_BLOCK // n_panels // 8 * 8))
+        n_blocks = -(-self.n_features // block)
+        n_ranges = max(1, min(MAX_RANGES, n_blocks))
+        self.max_samples = max(1, BYTES_OF_SUMS // (n_ranges * (n_panels * CLASSES + 8) * 8))
+        self._most = max(2, self.n_classes // 8)
+        self.n_screened = self.n_doubtful = self._skip = 0
+        self._norms_of_coef: Array | None = None  # when it is first needed
+
+        if any(step % coef.itemsize for step in coef.strides) or not coef.flags.aligned:
+            coef = coef.copy()
+        self._lines = empty_lines((n_blocks, n_panels, block, CLASSES))
+        # The lines hold weights of float32 as given.
+        self._coef = np.array(coef, order="C") if coef.dtype == np.float64 else None
+        shape = self.n_classes, self.n_features, n_panels, block, n_blocks, n_ranges
+        given = None if self._coef is None else self._coef.ctypes.data
+        self._model = Model(self._lines.ctypes.data, given, None, None, None, *shape)
+        growth = np.empty((n_blocks, n_panels * CLASSES))
+        row, column = (step // coef.itemsize for step in coef.strides)
+        kernel.pack(
+            self._model, coef.ctypes.data, coef.itemsize == 8, row, column, growth.ctypes.data,
+            n_threads(),
+        )  # fmt: skip
+        with np.errstate(over="ignore"):
+            self._norms = np.sqrt(growth.sum(axis=0))  # ‖r∘w‖: at least 4‖w‖
+
+        self._offset = np.full(n_panels * CLASSES, -np.inf)  # no label is that of a filled up line
+        self._offset[: self.n_classes] = 0 if intercept is None else intercept
+        self.in_range = self._is_in_range(coef)
+        finite = np.isfinite(self._offset)
+        self._of_offset = np.where(finite, 4 * U64 * np.abs(self._offset), 0.0)
+        # 1.0001: γ(r)/(ru) for r up to 515, and the rounding of the norms themselves.
+        float64 = 8 * self.n_features * U64
+        self._error = (1.0001 * U32 + float64) * self._norms
+        self._rounding = self._of_offset + self.n_features * 2.0**-125
+        for row in repeated(coef, self._norms, self._offset):
+            self._offset[row] = -np.inf
+        self._model.offset = self._offset.ctypes.data
+        self._model.error = self._error.ctypes.data
+        self._model.rounding = self._rounding.ctypes.data
+
+    def _is_in_range(self, coef: Array) -> bool:
+        """Tell whether the bound holds for all classes; rows of zeros have no error at all."""
+        norms, offset = self._norms[: self.n_classes], self._offset[: self.n_classes]
+        zero, finite = norms == 0, np.isfinite(offset)
+        within = zero | ((norms >= LEAST_NORM) & (norms <= GREATEST_NORM))
+        fits = (finite | (offset == -np.inf)).all() and finite.any()  # -inf: a class never wins
+        return bool(within.all() and fits and not coef[zero].any())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights, packed and as given."""
+        return self._lines.nbytes + (0 if self._coef is None else self._coef.nbytes)
+
+    @property
+    def coef(self) -> Array:
+        """The weights as given (n_classes, n_features)."""
+        if self._coef is not None:
+            return self._coef
+        n_blocks, n_panels, block, _ = self._lines.shape
+        w = self._lines.transpose(1, 3, 0, 2).reshape(n_panels * CLASSES, n_blocks * block)
+        return np.ascontiguousarray(w[: self.n_classes, : self.n_features])
+
+    @property
+    def precision(self) -> np.dtype[Any]:
+        """The dtype in which (nearly) all scores are computed."""
+        return np.dtype(np.float32) if self.in_range else self.dtype
+
+    @property
+    def in_doubt(self) -> float | None:
+        """The share of examples that float32 was to label as float64 does, and left in doubt."""
+        return self.n_doubtful / self.n_screened if self.n_screened else None
+
+    def reads(self, x: Array) -> bool:
+        """Tell whether examples can be read where they are."""
+        row, column = x.strides
+        in_rows = column == x.itemsize and row % x.itemsize == 0 and x.flags.aligned
+        return in_rows and x.dtype in (np.float32, np.float64)
+
+    def labels(self, x: Array) -> NDArray[np.intp]:
+        """Label `max_samples` examples or fewer, of any real dtype."""
+        dtype = np.result_type(x, np.float32)
+        exact = np.result_type(dtype, self.dtype) == np.float64
+        if exact and (self._skip or not self.in_range):
+            self._skip = max(0, self._skip - len(x))
+            return self._labels_of_blas(x)
+        if not self.reads(x):
+            x = np.array(x, dtype, order="C")
+        labels, _ = self.call(x, exact)
+        if exact:
+            left_open, too_many = np.flatnonzero(labels < 0), labels == TOO_MANY
+            if len(left_open):
+                labels[left_open] = self._labels_of_blas(x[left_open])
+                if 2 * np.count_nonzero(too_many) > len(x):
+                    self._skip = SKIPPED * len(x)
+        return labels
+
+    def call(
+        self, x: Array, exact: bool, with_scores: bool = False
+    ) -> tuple[NDArray[np.intp], Array | None]:
+        """Return the kernel's labels, negative where left open, and if asked float32's scores."""
+        labels = np.empty(len(x), np.int64)
+        scores = np.empty((len(x), self.n_classes)) if with_scores else None
+        if len(x):
+            alone = len(x) * self._lines.size < FEW_PRODUCTS
+            n_doubtful = self._kernel.label(
+                self._model, *rows_of(x), exact, self._most, 1 if alone else n_threads(),
+                labels.ctypes.data, None if scores is None else scores.ctypes.data,
+            )  # fmt: skip
+            if n_doubtful < 0:
+                raise MemoryError(f"no memory for the sums of {len(x)} examples")
+            if exact:
+                self.n_screened += len(x)
+                self.n_doubtful += n_doubtful + int(np.count_nonzero(labels < 0))
+        return labels.astype(np.intp, copy=False), scores
+
+    def _labels_of_blas(self, x: Array) -> NDArray[np.intp]:
+        """Label examples by products of BLAS in float64, and decide what these leave open."""
+        coef = self.coef.astype(np.float64, copy=False)
+        if self._norms_of_coef is None and coef.size:
+            with np.errstate(all="ignore"):
+                self._norms_of_coef = norms_of(coef)
+        as_it_is = x.dtype == np.float64 and x.flags.c_contiguous
+        step = len(x) + 1 if as_it_is else COPIED // max(1, 8 * self.n_features) + 1
+        pieces = [x[start : start + step] for start in range(0, max(1, len(x)), step)]
+        return np.concatenate(
+            [self._labels_of_product(np.ascontiguousarray(x, np.float64), coef) for x in pieces]
+        )
+
+    def _labels_of_product(self, x: Array, coef: Array) -> NDArray[np.intp]:
+        with np.errstate(all="ignore"):
+            offset, n = self._offset[: self.n_classes], self.n_features
+            scores = np.zeros((len(x), self.n_classes))
+            for start in range(0, n, OF_BLAS):
+                features = slice(start, start + OF_BLAS)
+                scores += x[:, features] @ coef[:, features].T
+            scores += offset
+            scores[:, offset == -np.inf] = -np.inf  # also where the score is infinite
+            labels: NDArray[np.intp] = scores.argmax(axis=1)
+            if not (self.in_range and x.size) or self._norms_of_coef is None:
+                return labels
+            # Roundings of a sum, of the product and of `decide`, with room for those of the norms.
+            roundings = 2.5 * (OF_BLAS + n / OF_BLAS + n / (8 * MAX_RANGES) + 2 * MAX_RANGES)
+            bounds = roundings * U64 * self._norms_of_coef * norms_of(x)[:, np.newaxis]
+            bounds += self._of_offset[: self.n_classes]
+            best = (scores - bounds).max(axis=1, keepdims=True)
+            in_question = scores + bounds >= best  # not where anything is NaN
+            left_open = (in_question.sum(axis=1) > 1) & np.isfinite(bounds).all(axis=1)
+        labels[left_open] = self.decide(x[left_open], in_question[left_open])
+        return labels
+
+    def decide(self, x: Array, in_question: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Label each example with the best of its classes in question, by scores of float64."""
+        labels, in_question = np.empty(len(x), np.int64), np.ascontiguousarray(in_question)
+        if len(x) and not self._kernel.decide(
+            self._model, *rows_of(x), in_question.ctypes.data, n_threads(), labels.ctypes.data
+        ):
+            raise MemoryError(f"no memory for the scores of {len(x)} examples")
+        return labels
+
+
+def rows_of(x: Array) -> tuple[int, bool, int, int]:
+    """Return what the kernel is told of examples."""
+    return x.ctypes.data, x.itemsize == 8, x.strides[0] // x.itemsize, len(x)
+
+
+def norms_of(a: Array) -> Array:
+    """Return the Euclidean norms of rows, or more where their squares over- or underflow."""
+    squares: Array = np.einsum("ij,ij->i", a, a)
+    norms = np.sqrt(squares)
+    unsafe = (squares < 1e-280) | (squares > 1e280)
+    norms[unsafe] = math.sqrt(a.shape[1]) * np.abs(a[unsafe]).max(axis=1)
+    return norms
+
+
+def repeated(coef: Array, norms: Array, offset: Array) -> Iterator[int]:
+    """Yield the rows that equal an earlier one, and whose offset is no greater: they never win."""
+    first: dict[tuple[float, int], int] = {}
+    _, of_norm, count = np.unique(norms[: len(coef)], return_inverse=True, return_counts=True)
+    for i in np.flatnonzero(count[of_norm] > 1).tolist():
+        key = float(norms[i]), zlib.crc32(coef[i].tobytes())
+        j = first.setdefault(key, i)
+        if i != j and offset[i] <= offset[j] and np.array_equal(coef[i], coef[j]):
+            yield i
+
+
+def empty_lines(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return an array that begins at a line of the caches.
+
+    NumPy's begin 16 bytes past one: every vector would touch two lines, 15 to 25 % of the time.
+    """
+    size = math.prod(shape)
+    values = np.empty(size + CLASSES, np.float32)
+    start = -values.ctypes.data % LINE // values.itemsize
+    return values[start : start + size].reshape(shape)
