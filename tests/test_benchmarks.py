@@ -9,8 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -23,59 +21,8 @@ from benchmarks.measuring.machine import available_memory
 from benchmarks.measuring.workload import PER_STREAM, Workload, fill
 from benchmarks.predictors.by_name import NEEDS, PROCESS, Needs, memory
 from linpredict import predict
-from tests import ENVIRONMENT, heed_interrupts, in_process, size_of_files
-
-ROOT = Path(__file__).parents[1]
-SMALL = (
-    "--classes=5", "--features=40", "--samples=32", "--batch-sizes=1,32",
-    "--benchmark-max-time=0.01",
-)  # fmt: skip
-
-CASE = "benchmarks/test_predict.py::test_predict"
-
-
-def run(
-    *options: str,
-    folder: Path = ROOT,
-    environment: dict[str, str] | None = None,
-    defaults: tuple[str, ...] = SMALL,
-) -> subprocess.CompletedProcess[str]:
-    """Run ``pytest`` with a small workload where nothing else is asked for.
-
-    It runs in this process, which saves two seconds, where it needs no other: for another folder,
-    other variables, or other plugins.
-    """
-    if not any(option.startswith(str(ROOT)) for option in options):
-        options = (str(ROOT / "benchmarks"), *options)
-    arguments = ["-p", "no:cacheprovider", *defaults, *options]
-    if "--codspeed" in options:
-        environment = {"PYTEST_ADDOPTS": ""}  # its plugin is needed
-    if folder != ROOT or environment or {"-n", "-p"} & {*options}:
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env=ENVIRONMENT | (environment or {}),
-        )
-    # Ceilings are measured once before the first case, and for 1 ms instead of 10.
-    first = patch("benchmarks.session.FIRST", 0)
-    at_once = patch("benchmarks.measuring.ceilings.AT_ONCE", 1e-3)
-    # What else is in this process is not collected at the end of each run.
-    arguments = ["--capture=sys", "-p", "no:unraisableexception", *arguments]
-    with patch.dict(os.environ, ENVIRONMENT, clear=True), first, at_once:
-        return in_process(lambda: pytest.main(arguments), folder)
-
-
-def saved(
-    tmp_path: Path, *options: str, environment: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """Run the benchmarks and return the JSON they saved."""
-    path = tmp_path / "run.json"
-    done = run(f"--benchmark-json={path}", *options, environment=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(path.read_text())  # type: ignore[no-any-return]
+from tests.helpers.processes import ENVIRONMENT, heed_interrupts, size_of_files
+from tests.helpers.suite import CASE, ROOT, SMALL, run, saved
 
 
 def test_default_cases() -> None:

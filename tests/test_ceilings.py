@@ -23,8 +23,8 @@ from benchmarks.measuring.timing import timed
 from benchmarks.measuring.warm_up import CALLS, warm_up
 from benchmarks.saving.limit import Roofline
 from linpredict.cores import usable_cores
-from tests.records import record
-from tests.test_benchmarks import run, saved
+from tests.helpers.saved_runs import record
+from tests.helpers.suite import run, saved
 
 
 def roofline(**rates: Any) -> Roofline:

@@ -16,8 +16,7 @@ from benchmarks.saving.limit import Roofline
 from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import quantity
 from benchmarks.wording.sentences import faster_than_limit, in_words
-from tests.records import record
-from tests.test_plot import drawn_by, gated, run, write
+from tests.helpers.saved_runs import drawn_by, gated, record, run, write
 
 ROOFLINE = Roofline(
     64, 262_144, "float64", "float64", "limit", bandwidth=44.8e9, flop_rate=102e9

@@ -25,8 +25,8 @@ from benchmarks.evidence import dask_scaling
 from benchmarks.predictors import dask as dask_cluster
 from linpredict import LinearPredictor, predict
 from linpredict.cores import n_threads, usable_cores
-from tests import ENVIRONMENT, heed_interrupts
-from tests.test_benchmarks import run
+from tests.helpers.processes import ENVIRONMENT, heed_interrupts
+from tests.helpers.suite import run
 
 ROOT = Path(__file__).parents[1]
 

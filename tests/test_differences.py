@@ -7,7 +7,7 @@ import pytest
 from benchmarks.gate import report
 from benchmarks.gate.what_differs import as_saved, differences
 from benchmarks.saving.record import CaseRecord, Verdict
-from tests.records import record
+from tests.helpers.saved_runs import record
 
 SIDE: dict[str, Any] = {
     "commit": "1234567",

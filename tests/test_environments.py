@@ -22,7 +22,7 @@ from benchmarks.gate.environments import (
     check_interpreter,
     with_requirements,
 )
-from tests import heed_interrupts
+from tests.helpers.processes import heed_interrupts
 
 ROOT = Path(__file__).parents[1]
 # Of a package in a folder: it needs nothing, tells where it is, and waits while there is ".wait".

@@ -29,8 +29,9 @@ from benchmarks.gate import gate as gate_module
 from benchmarks.gate.checkout import Checkout, CheckoutError
 from benchmarks.gate.gate import FEWEST
 from benchmarks.measuring.timing import MAX_ROUNDS
-from tests import ENVIRONMENT, heed_interrupts
-from tests.test_benchmarks import run as run_suite
+from tests.helpers.processes import ENVIRONMENT, heed_interrupts
+from tests.helpers.repository import git
+from tests.helpers.suite import run as run_suite
 
 # Calls of 0.1 ms and more, and a limit that a busy machine does not reach by chance.
 WORKLOAD = ("--classes=20", "--features=20000", "--samples=32", "--batch-sizes=1,8")
@@ -64,12 +65,6 @@ def ignore_compiled(folder: Path) -> None:
 def repository(template: Path, tmp_path: Path) -> Path:
     """A copy of the template, with its compiled modules."""
     return Path(shutil.copytree(template, tmp_path / "repository", symlinks=True))
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 GATE = "benchmarks/gate/gate.py"

@@ -18,8 +18,8 @@ from benchmarks.measuring.labels import check
 from benchmarks.measuring.workload import Workload
 from linpredict import predict
 from tests import predictors
-from tests.test_benchmarks import ROOT, run, saved
-from tests.test_gate import git
+from tests.helpers.repository import git
+from tests.helpers.suite import ROOT, run, saved
 
 WORKLOAD = Workload(5, 40, 64)
 

@@ -17,8 +17,8 @@ from benchmarks import options
 from benchmarks.saving import atomic_write
 from benchmarks.saving.json_file import Destination
 from benchmarks.wording import tables
-from tests import ENVIRONMENT, in_process
-from tests.test_benchmarks import ROOT, SMALL, run
+from tests.helpers.processes import ENVIRONMENT, in_process
+from tests.helpers.suite import ROOT, SMALL, run
 
 pytestmark = pytest.mark.filterwarnings(  # pytest-benchmark's
     "ignore:Can't compare", "ignore:Not saving anything", "ignore:Benchmark fixture was not used"

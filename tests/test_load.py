@@ -11,7 +11,7 @@ import pytest
 from benchmarks import load, simulation
 from benchmarks.load import drawn_policies, main
 from benchmarks.simulation import Policy, Server, greatest_rates, smallest_enough
-from tests.test_plot import run, script, texts, write
+from tests.helpers.saved_runs import run, script, texts, write
 
 
 def mean_wait(rounds: list[float], busy: float) -> float:

@@ -18,7 +18,7 @@ from benchmarks.measuring.workload import Workload
 from benchmarks.predictors import by_name
 from benchmarks.predictors.libraries import choose_fastest, environment
 from linpredict import predict
-from tests import ENVIRONMENT
+from tests.helpers.processes import ENVIRONMENT
 
 
 def rounded(a: Array, bits: int) -> Array:

@@ -1,11 +1,9 @@
 """``python benchmarks/plot.py`` as its users run it."""
 
 import copy
-import importlib
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import struct
@@ -17,7 +15,6 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -36,81 +33,9 @@ from benchmarks.plot import (
 )
 from benchmarks.saving.runs import Line, Run, UnusableRunError, described, read_run, read_runs
 from benchmarks.wording.quantities import duration
-from tests import heed_interrupts, in_process, size_of_files
-
-ROOT = Path(__file__).parents[1]
-
-
-def case(predictor: str, batch_size: int, median: float, **extra_info: Any) -> dict[str, Any]:
-    """Make a case as pytest-benchmark saves it, down to what the plots read."""
-    return {
-        "name": f"test_predict[{predictor}-{batch_size}]",
-        "extra_info": {
-            "predictor": predictor,
-            "batch_size": batch_size,
-            "n_classes": 64,
-            "n_features": 1000,
-            "n_samples": 1024,
-            "dtype": "float64",
-            **extra_info,
-        },
-        "stats": {"median": median, "q1": 0.9 * median, "q3": 1.1 * median},
-    }
-
-
-def run(commit: str = "0123456789abcdef", dirty: bool = False, day: int = 1) -> dict[str, Any]:
-    """Make a saved run of two predictors and three batch sizes."""
-    return {
-        "commit_info": {"id": commit, "dirty": dirty},
-        "machine_info": {"node": "here"},
-        "datetime": f"2026-01-{day:02}T00:00:00+00:00",
-        "benchmarks": [
-            {"name": "test_of_another_suite", "extra_info": {}, "stats": {}},
-            *(
-                case(
-                    predictor, size, slowness * 1e-3 * (1 + size), p95=slowness * 2e-3 * (1 + size)
-                )
-                for predictor, slowness in (("formula", 2), ("packed", 1))
-                for size in (4, 1, 16)
-            ),
-        ],
-    }
-
-
-def write(path: Path, content: Any) -> Path:
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
-
-
-def script(
-    *arguments: Any, folder: Path = ROOT, name: str = "plot.py"
-) -> subprocess.CompletedProcess[str]:
-    """Run a script's ``main`` in this process, which saves a second.
-
-    Processes of their own show that scripts start in any folder, and how they end.
-    """
-    module = importlib.import_module(f"benchmarks.{name.removesuffix('.py')}")
-    return in_process(lambda: module.main([*map(str, arguments)]), folder)
-
-
-def drawn_by(*arguments: Any) -> dict[str, Figure]:
-    """Return the figures that ``main`` draws; to write them to files takes three times as long."""
-    with patch("benchmarks.plot.save") as saving:
-        assert main([*map(str, arguments), "--out", str(Path(arguments[0]).parent)]) == 0
-    figures: dict[str, Figure] = saving.call_args.args[0]
-    return figures
-
-
-def legend(figure: Figure) -> list[str]:
-    """Return what the legend of the first axes names, each on one line."""
-    found = figure.axes[0].get_legend()
-    assert found
-    return [" ".join(text.get_text().split()) for text in found.get_texts()]
-
-
-def texts(svg: Path) -> str:
-    """Return the drawn texts, which matplotlib leaves in comments."""
-    return "\n".join(re.findall("<!-- *(.*?) *-->", svg.read_text()))
+from tests.helpers.processes import heed_interrupts, size_of_files
+from tests.helpers.saved_runs import case, drawn_by, gated, legend, run, script, texts, write
+from tests.helpers.suite import ROOT
 
 
 def test_plots_of_one_run(tmp_path: Path) -> None:
@@ -451,14 +376,6 @@ def test_history_shows_what_two_runs_have(tmp_path: Path) -> None:
     files = [write(tmp_path / "1.json", run()), write(tmp_path / "2.json", other)]
     titles = [axes.get_title() for axes in drawn_by(*files)["history"].axes]
     assert [title.splitlines()[0] for title in titles] == ["Throughput over Runs: packed"]
-
-
-def gated(pairs: Any) -> dict[str, Any]:
-    """Return a run with pairs of durations (current, baseline) in each case."""
-    content = run()
-    for benchmark in content["benchmarks"][1:]:
-        benchmark["extra_info"]["gate"] = {"commit": "abcdef0123456789", "pairs": pairs}
-    return content
 
 
 def test_baseline_is_a_line_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from benchmarks.measuring.workload import Workload
 from linpredict import LinearPredictor, predict
 from linpredict.cores import usable_cores
 from linpredict.kernel import kernel
-from tests.labels import assert_right
+from tests.helpers.labels import assert_right
 
 # Ragged panels and blocks.
 MODEL = (65, 70_001)

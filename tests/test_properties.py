@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from benchmarks.array_types import Array
 from linpredict import LinearPredictor, predict
 from linpredict.screened import ScreenedModel
-from tests.labels import assert_right
+from tests.helpers.labels import assert_right
 
 SPECIAL = (math.inf, -math.inf, math.nan, 0.0, -0.0, 5e-324, 1e-45, 1.0, -1.0, 1e30, 1e300, -1e300)
 

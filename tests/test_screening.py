@@ -10,7 +10,7 @@ from benchmarks.array_types import Array
 from linpredict import LinearPredictor
 from linpredict.kernel import kernel
 from linpredict.screened import SKIPPED, ScreenedModel
-from tests.labels import assert_right
+from tests.helpers.labels import assert_right
 
 pytestmark = pytest.mark.skipif(kernel().label is None, reason="there is no kernel")
 SHAPE = (40, 5003)  # ragged panels and blocks

@@ -17,7 +17,7 @@ import pytest
 from linpredict import thread_limits
 from linpredict.c.compile import NoCompilerError, library
 from linpredict.cores import ASKED_FOR, affinity, n_threads, quota, threads_asked_for, usable_cores
-from tests import ENVIRONMENT
+from tests.helpers.processes import ENVIRONMENT
 
 ROOT = Path(__file__).parents[1]
 N = 4

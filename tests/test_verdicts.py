@@ -7,8 +7,7 @@ import pytest
 
 from benchmarks.gate import report
 from benchmarks.saving.record import Verdict
-from tests.records import record
-from tests.test_plot import run, script, write
+from tests.helpers.saved_runs import record, run, script, write
 
 GATE = "has no valid 'benchmarks[1].extra_info.gate."
 

@@ -40,7 +40,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
         return 2 * self.n_classes * self.n_features * batch_size
 
     def seconds(self, batch_size: float) -> float:
-        """The least latency of a batch."""
+        """Return the least latency of a batch."""
         return max(self.bytes(batch_size) / self.bandwidth, self.flops(batch_size) / self.flop_rate)
 
     @property
