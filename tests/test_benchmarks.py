@@ -1,10 +1,12 @@
 """``pytest benchmarks/`` as its users run it, with small workloads, in processes of its own."""
 
+import importlib.util
 import json
 import os
 import re
 import shlex
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -13,13 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.checks import memory
 from benchmarks.errors import WrongLabelsError
 from benchmarks.evidence.gate_error_rates import copy_work_tree
-from benchmarks.measuring.data import examples, weights
+from benchmarks.gate.judge import bounds
+from benchmarks.measuring.data import PER_STREAM, examples, fill, weights
 from benchmarks.measuring.labels import check
 from benchmarks.measuring.machine import available_memory
-from benchmarks.measuring.workload import PER_STREAM, Workload, fill
-from benchmarks.predictors.by_name import NEEDS, PROCESS, Needs, memory
+from benchmarks.measuring.workload import Workload
+from benchmarks.workers.processes import PROCESS_NBYTES
 from linpredict import predict
 from tests.helpers.processes import ENVIRONMENT, heed_interrupts, size_of_files
 from tests.helpers.suite import CASE, ROOT, SMALL, run, saved
@@ -53,7 +57,6 @@ def test_saved_figures(tmp_path: Path) -> None:
             "latency_floor": max(
                 info["bytes"] / info["bandwidth"], info["flops"] / info["flop_rate"]
             ),
-            "latency_floor_name": info["latency_floor_name"],
             "precision": "float32",
             "bandwidth": info["bandwidth"],
             "flop_rate": info["flop_rate"],
@@ -64,32 +67,26 @@ def test_saved_figures(tmp_path: Path) -> None:
         assert 0 < info["latency_floor"] < 1
 
 
-def beside_bare_loop(tmp_path: Path, batch_size: int) -> list[float]:
-    """Return the ratios of durations: of a call to one of a bare loop just before."""
+@pytest.mark.alone
+@pytest.mark.parametrize("batch_size", [1, 64])
+def test_median_is_within_2_percent_of_a_bare_loop(tmp_path: Path, batch_size: int) -> None:
+    """It fails where calls are shown to differ by more: by chance in less than 1 of 1,000 runs."""
     log = tmp_path / "loops.json"
     (case,) = saved(
         tmp_path, "--classes=64", "--features=131072",  # more than caches hold
         f"--samples={batch_size}", f"--batch-sizes={batch_size}",
-        "--benchmark-max-time=0.5", "--predictor=tests.predictors:beside_a_bare_loop",
+        "--benchmark-max-time=1", "--predictor=tests.predictors:beside_a_bare_loop",
         environment={"LOOPS": str(log)},
     )["benchmarks"]  # fmt: skip
     rounds = case["stats"]["data"]
     first = int(sum(rounds[::2]) < sum(rounds[1::2]))  # round that holds a loop
     loops = json.loads(log.read_text())[-len(rounds[first::2]) :]  # not those that warm up
     pairs = zip(rounds[first + 1 :: 2], loops, strict=False)
-    return [seconds / one for seconds, loop in pairs for one in loop]
-
-
-@pytest.mark.alone
-@pytest.mark.parametrize("batch_size", [1, 64])
-def test_median_is_that_of_a_bare_loop(tmp_path: Path, batch_size: int) -> None:
-    # A shared machine that is disturbed needs more calls. What the suite adds does not cancel out.
-    ratios: list[float] = []
-    for _ in range(6):
-        ratios += beside_bare_loop(tmp_path, batch_size)
-        if abs(np.median(ratios) - 1) < 0.02 and len(ratios) >= 40:
-            return
-    pytest.fail(f"a call takes {np.median(ratios)} of a bare loop's")
+    ratios = np.sort([seconds / statistics.median(loop) for seconds, loop in pairs])
+    low, high = bounds(ratios, 0.0005)
+    assert len(ratios) >= 20
+    assert low < 1.02, (low, high)
+    assert high > 0.98, (low, high)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -281,7 +278,7 @@ def test_wrong_predictor_fails(factory: str, message: str) -> None:
         ),
         (["--predictor=math:make"], "--predictor: 'math:make' cannot be imported: AttributeError"),
         (["--predictor=math:pi"], "--predictor: 'math:pi' is a float, expected factory(coef)"),
-        (["--features=1000000000000"], "the workload needs 356,000,000,002,560 bytes"),
+        (["--features=1000000000000"], "the workload needs 456,000,000,002,560 bytes"),
     ],
 )
 def test_bad_option(options: list[str], message: str) -> None:
@@ -316,17 +313,15 @@ def test_without_pytest_benchmark() -> None:
 
 @pytest.mark.parametrize(
     ("peer", "dtype"),
-    [
-        *((peer, "float64") for peer in ("sklearn", "torch", "onnxruntime", "mkl", "jax")),
-        *((peer, "float32") for peer in ("openvino", "mkl")),
-    ],
-)
+    [*((peer, "float64") for peer in ("sklearn", "torch", "onnxruntime", "jax")),
+     ("openvino", "float32")],
+)  # fmt: skip
 def test_peer(peer: str, dtype: str) -> None:
-    alone = {"PYTEST_PLUGINS": ""} if peer == "mkl" else None  # in a process without PyTorch
-    options = ("--batch-sizes=1,8,32", f"--predictor={peer}", f"--dtype={dtype}")
-    done = run(*options, environment=alone)
+    if not importlib.util.find_spec(peer):
+        pytest.skip(f"{peer} is not installed")
+    done = run("--batch-sizes=1,8,32", f"--predictor={peer}", f"--dtype={dtype}")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 passed" in done.stdout or "3 skipped" in done.stdout
+    assert "3 passed" in done.stdout
 
 
 def test_peer_that_is_not_installed(tmp_path: Path) -> None:
@@ -453,7 +448,7 @@ def test_rounding_is_not_an_error() -> None:
 def test_data_depends_on_the_seed_alone(monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     shape = (3, PER_STREAM - 1)
     values = fill(np.empty(shape, dtype), (1, 2))
-    monkeypatch.setattr("benchmarks.measuring.workload.usable_cores", lambda: 1)
+    monkeypatch.setattr("benchmarks.measuring.data.usable_cores", lambda: 1)
     assert (values == fill(np.empty(shape, dtype), (1, 2))).all()
     assert (values != fill(np.empty(shape, dtype), (1, 3))).any()
     assert values.dtype == dtype
@@ -470,30 +465,18 @@ def test_data_holds_what_the_refusal_counts() -> None:
     assert predict(weights(workload), examples(workload)).shape == (100,)
 
 
-@pytest.mark.parametrize(
-    ("names", "weights", "batches", "libraries"),
-    [
-        (["formula"], 0, 0, 0),
-        (["formula", "packed"], 1.5, 0, 0),
-        (["formula", "packed", "a:b", "c:d"], 3.5, 0, 0),
-        (["torch", "onnxruntime"], 1 + 5, 0, 290),
-        (["onnxruntime", "jax", "packed"], 2 + 2 + 1.5 + 3, 1.5, 100),
-    ],
-)
-def test_memory_of_all_predictors_is_counted(
-    names: list[str], weights: float, batches: float, libraries: int
-) -> None:
-    needed = 1000 * weights + 10 * batches + libraries * 2**20
-    assert memory(names, 1000, 10, {}) == needed
-    processes = dict.fromkeys(names, 6)  # each holds what the predictor does, and its libraries
-    held = 1000 * sum(NEEDS.get(name, Needs()).held for name in names)
-    more = 5 * (held + libraries * 2**20) + 6 * len(names) * PROCESS * 2**20
-    assert memory(names, 1000, 10, processes) == needed + more
+def test_memory_of_all_predictors_is_counted() -> None:
+    workload = Workload(5, 4000, 32)
+    data, copy = workload.nbytes, workload.weights_nbytes
+    assert memory(workload, ["formula", "packed"], {}) == data + 4 * copy
+    assert memory(workload, ["a:b", "torch"], {}) == data + 7 * copy
+    of_processes = 6 * (2 * copy + PROCESS_NBYTES)
+    assert memory(workload, ["packed", "torch"], {"packed": 6}) == data + of_processes + 5 * copy
 
 
 def test_more_predictors_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    available = Workload(5, 4000, 32).nbytes + 3 * Workload(5, 4000, 32).weights_nbytes
-    monkeypatch.setattr("benchmarks.options.available_memory", lambda: available)
+    available = Workload(5, 4000, 32).nbytes + 6 * Workload(5, 4000, 32).weights_nbytes
+    monkeypatch.setattr("benchmarks.checks.available_memory", lambda: available)
     options = ["--features=4000", "--batch-sizes=8", "--predictor=packed"]
     own = [f"--predictor=tests.predictors:{name}" for name in ("function", "slow", "scores")]
     assert run(*options, *own[:2], "--collect-only").returncode == 0
@@ -509,7 +492,7 @@ def test_memory_limit_below_what_is_needed() -> None:
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    message = r"ERROR: the workload needs 2,484,076,544 bytes of memory and [\d,]+ are available"
+    message = r"ERROR: the workload needs 2,819,620,864 bytes of memory and [\d,]+ are available"
     assert re.search(message, done.stderr)
     assert "Traceback" not in done.stdout + done.stderr
 

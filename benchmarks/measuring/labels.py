@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Predict = Callable[[Array], Array]  # examples (n_samples, n_features) to labels (n_samples,)
-
+from benchmarks.array_types import Array, Predict
+from benchmarks.errors import ChangedDataError, WrongLabelsError
 
 CANDIDATES = 256  # pairs of features among which near ties are sought
 PAIRS = 4  # of near ties: a less precise dtype gets one of each pair wrong
 AT_MOST = 64  # examples of a batch of near ties, so that they take little memory
-
-
-class WrongLabelsError(ValueError):
-    """Which label is wrong."""
-
-
-class ChangedDataError(ValueError):
-    """What a predictor changed that others use, too."""
 
 
 def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0) -> None:
