@@ -1,4 +1,4 @@
-"""The user's cache folder, where it can be trusted."""
+"""The user's cache folder. Whoever can write to it can have their code run in this process."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from pathlib import Path
 
 
 def cache_folder() -> Path | None:
-    """Return the folder that keeps what was compiled, or None where it cannot be trusted or made.
-
-    Whoever can write to it can have their code run in this process.
-    """
-    xdg = os.environ.get("XDG_CACHE_HOME", "").strip()
-    if not os.path.isabs(xdg) and os.environ.get("HOME") == "":
-        return None  # it would be in /
-    # Without a home, old versions of platformdirs return a path that begins with "~", and new ones
-    # raise an error.
-    with contextlib.suppress(OSError, RuntimeError, KeyError, ImportError):
-        import platformdirs  # which an interpreter that the gate is given may lack
-
-        folder = platformdirs.user_cache_path("linpredict")
-        if folder.is_absolute():
+    """Return the folder of linpredict in it, or None where it cannot be made or trusted."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # expanduser would make / of an empty HOME
+        base = os.path.join(os.environ.get("HOME", os.path.expanduser("~")), ".cache")
+    folder = Path(base, "linpredict")
+    with contextlib.suppress(OSError):
+        if folder.is_absolute():  # not where neither HOME nor the system says
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if is_ours(folder.stat()) and os.access(folder, os.R_OK | os.X_OK):
                 return folder

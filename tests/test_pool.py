@@ -9,7 +9,7 @@ import pytest
 
 from linpredict.c.compile import find_compilers
 
-POOL = Path(__file__).parents[1] / "linpredict" / "pool.h"
+POOL = Path(__file__).parents[1] / "linpredict" / "c" / "pool.h"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the pool is for Linux")
 
 # Callers that come at once share jobs of different sizes, each a sum of numbers taken one by one;

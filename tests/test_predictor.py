@@ -245,7 +245,7 @@ def test_scores_do_not_depend_on_the_number_of_threads() -> None:
     import hashlib
     scores = [predictor._model.call(x, True, True)[1].tobytes() for _ in range(3)]
     scores = [hashlib.sha256(each).hexdigest() for each in scores]
-    print(machine.n_threads(), *set(scores))
+    print(cores.n_threads(), *set(scores))
     """
     one = in_new_process(code, OMP_NUM_THREADS="1").split()
     all_cores = in_new_process(code, OMP_NUM_THREADS="", OPENBLAS_NUM_THREADS="").split()
@@ -258,14 +258,14 @@ def test_scores_do_not_depend_on_the_number_of_threads() -> None:
 def test_threads_are_those_asked_for_at_the_start() -> None:
     code = """
     os.environ["OMP_NUM_THREADS"] = "1"  # as Dask does, for its workers
-    print(machine.n_threads())
+    print(cores.n_threads())
     """
     all_cores = in_new_process(code, OMP_NUM_THREADS="", OPENBLAS_NUM_THREADS="")
     assert int(all_cores) == usable_cores()
 
 
 def test_affinity_is_obeyed() -> None:
-    code = "print(machine.n_threads(), len(os.listdir('/proc/self/task')))"
+    code = "print(cores.n_threads(), len(os.listdir('/proc/self/task')))"
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("the system has no affinity")
     before = os.sched_getaffinity(0)
@@ -292,7 +292,7 @@ def test_fork_while_another_thread_predicts() -> None:
         child = os.fork()
         if child == 0:
             wrong = (predictor.predict(x) != labels).any()
-            alone = len(os.listdir("/proc/self/task")) < machine.n_threads()
+            alone = len(os.listdir("/proc/self/task")) < cores.n_threads()
             os._exit(int(wrong or alone))
         print(os.waitpid(child, 0)[1])
     stop.set()

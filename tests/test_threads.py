@@ -55,7 +55,7 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Found]:
     """Return a function that has a job done by threads, and tells which and on what cores."""
     source = tmp_path_factory.mktemp("probe") / "probe.c"
     source.write_text(PROBE)
-    shutil.copy(ROOT / "linpredict" / "pool.h", source.parent)  # looked at for changes
+    shutil.copy(ROOT / "linpredict" / "c" / "pool.h", source.parent)  # looked at for changes
     try:
         compiled = library(source).probe
     except NoCompilerError as error:

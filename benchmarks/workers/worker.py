@@ -173,17 +173,12 @@ def facts(threadpoolctl: str) -> dict[str, Any]:
         metadata = distribution.metadata  # read from its file each time: a millisecond
         if metadata and metadata["Name"]:
             installed.setdefault(metadata["Name"].lower().replace("_", "-"), metadata["Version"])
-    kernel = ""
-    if "linpredict.c.bindings" in sys.modules:
-        try:
-            kernel = str(sys.modules["linpredict.c.bindings"].kernel())
-        except TypeError:  # of earlier versions
-            kernel = "unknown"
+    kernel = sys.modules.get("linpredict.kernel")
     return {
         "python": f"{platform.python_version()} ({platform.python_compiler()})",
         "numpy": np.__version__,
         "blas": blas_in_words(threadpoolctl),
-        "kernel": kernel,
+        "kernel": str(kernel.kernel()) if kernel else "",
         "distributions": installed,
         "variables": dict(os.environ),
         "sources": sources(),
