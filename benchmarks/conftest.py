@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     checks.check(config)
     # NumPy's BLAS is the only one loaded before the predictors are made.
     config.stash[SESSION] = Session(machine.blas_info(), comparison.compared(config))
-    json_file.write_to_memory(config)
+    json_file.keep_earlier(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -158,7 +158,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
     config = session.config
     config.stash[SESSION].finish()
     try:
-        with json_file.kept(config, config.stash[SESSION].is_whole):
+        with json_file.written(config, config.stash[SESSION].is_whole):
             return (yield)
     except BaseException:
         summary.write(config)  # which pytest no longer asks for
@@ -170,5 +170,7 @@ def pytest_terminal_summary(config: pytest.Config) -> Generator[None]:
     """Sum up, also where pytest-benchmark's tables raise, as its comparison does."""
     try:
         return (yield)
+    except OSError as error:  # a histogram's file
+        pytest.exit(f"the run cannot be shown: {error}", pytest.ExitCode.INTERNAL_ERROR)
     finally:
         summary.write(config)

@@ -21,7 +21,6 @@ import zarr
 from dask.distributed import Client, LocalCluster
 
 from benchmarks.errors import ClusterError
-from benchmarks.evidence import dask_scaling
 from benchmarks.predictors import dask as dask_cluster
 from linpredict import LinearPredictor, predict
 from linpredict.cores import n_threads, usable_cores
@@ -188,24 +187,6 @@ def test_lost_workers(monkeypatch: pytest.MonkeyPatch) -> None:
         slow.wait()
         with pytest.raises(ClusterError, match="no Dask worker is left"):
             on_workers(x)
-
-
-def test_scaling_is_measured(client: Client) -> None:
-    small = dask_scaling.Size(features=100, samples=64, blocks=(16, 32), tasks=10, rounds=2)
-    found = dask_scaling.measure(client, small)
-    assert found["blocks"].keys() == {"16", "32"}
-    figures = [found["task_alone"], found["task"], found["handed_out"]]
-    assert min(figures + [x for of in found["blocks"].values() for x in of.values()]) > 0
-
-
-def test_scaling_is_calculated() -> None:
-    _, *rows = dask_scaling.calculate(0.01, {16: 500, 64: 1000}, by_network=400)
-    assert rows == [
-        ["1", "1,000", "400", "400"],
-        ["4", "4,000", "1,600", "400"],
-        ["16", "6,400", "6,400", "400"],  # the scheduler's 100 tasks per second
-        ["64", "6,400", "6,400", "400"],
-    ]
 
 
 SMALL = ("--classes=5", "--features=40", "--samples=32", "--batch-sizes=1,32")

@@ -67,7 +67,7 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     return f"{median} ({low}–{high})" if len(values) > 1 else median
 
 
-def gate_error_rates(runs: list[Run]) -> list[Table]:
+def gate_error_rates(runs: list[Run]) -> Table:
     """Return how often the gate erred."""
     heads = ["size", "judged by", "other core", "slowdown", "runs", "runs failed", "95 % interval"]
     table = [[*heads, "cases slower", "the same", "undecided", "seconds a run"]]
@@ -98,84 +98,28 @@ def gate_error_rates(runs: list[Run]) -> list[Table]:
                 f"{statistics.median(run['seconds'] for run in of_scenario):.0f}",
             ]
         )
-    return [table]
+    return table
 
 
-def load_against_mlperf(runs: list[Run]) -> list[Table]:
-    """Return response times in milliseconds, as measured and as simulated."""
-    heads = ["wait, ms", "rate", "requests/s", "largest batch", "runs"]
-    table = [[*heads, "p50", "simulated", "p99", "simulated"]]
-    sent = [run | part for run in runs for part in run["parts"]]
-    groups: dict[tuple[float, float], list[Run]]
-    groups = grouped(sent, lambda run: (run["wait"], run["part"]))
-    for (wait, part), of in sorted(groups.items(), key=lambda group: group[0]):
-        table.append(
-            [
-                f"{1e3 * wait:g}",
-                f"{part:.0%}",
-                spread([run["rate"] for run in of], 0),
-                "/".join(map(str, sorted({run["largest"] for run in of}))),
-                str(len(of)),
-                *(
-                    spread([1e3 * run[key] for run in of], 1)
-                    for key in ("p50", "simulated_p50", "p99", "simulated_p99")
-                ),
-            ]
-        )
-    return [table]
-
-
-def dask_scaling(runs: list[Run]) -> list[Table]:
-    """Return what Dask costs on one machine, and what that makes of several."""
-    measured = [["on one machine", f"median of {len(runs)} runs"]]
-    for title, key, factor in (
-        ("one task, sent and its result received, ms", "task_alone", 1e3),
-        ("one task among many, ms", "task", 1e3),
-        ("examples handed out, GB/s", "handed_out", 1e-9),
-    ):
-        measured.append([title, spread([factor * run[key] for run in runs])])
-    rates: dict[int, float] = {}
-    for rows in runs[0]["blocks"]:
-        blocks = [run["blocks"][rows] for run in runs]
-        ratios = [of["one_process"] / of["workers"] for of in blocks]
-        measured.append([f"blocks of {rows}, time on workers ÷ in one process", spread(ratios)])
-        rates[int(rows)] = statistics.median(of["workers"] for of in blocks)
-    here = [max(of["one_process"] for of in run["blocks"].values()) for run in runs]
-    measured.append(["examples/s in one process", spread(here, 0)])
-    task = statistics.median(run["task"] for run in runs)
-    return [measured, calculate(task, rates, runs[0]["by_network"])]
-
-
-TABLES: dict[str, Callable[[list[Run]], list[Table]]] = {
-    "gate_error_rates": gate_error_rates,
-    "load_against_mlperf": load_against_mlperf,
-    "dask_scaling": dask_scaling,
-}
-
-
-def with_tables(text: str) -> str:
-    """Return the README's text with its tables made anew.
+def with_table(text: str) -> str:
+    """Return the README's text with its table made anew.
 
     Raises
     ------
     ValueError
-        If a line that marks a table is missing.
+        If the line that marks the table is missing.
     """
-    for name, made in TABLES.items():
-        tables = "\n".join(map(markdown, made(read(DATA / f"{name}.jsonl"))))
-        mark = f"<!-- data/{name}.jsonl -->\n\n"
-        before, found, after = text.partition(mark)
-        if not found:
-            raise ValueError(f"{README} lacks the line {mark.strip()}")
-        rest = re.sub(r"\A(\|.*\n|\n(?=\|))*", "", after)
-        text = before + mark + tables + rest
-    return text
+    before, found, after = text.partition(MARK)
+    if not found:
+        raise ValueError(f"{README} lacks the line {MARK.strip()}")
+    rest = re.sub(r"\A(\|.*\n)*", "", after)
+    return before + MARK + markdown(gate_error_rates(read(DATA))) + rest
 
 
 def main() -> int:
     """Write the tables."""
     try:
-        atomic_write.write(README, with_tables(README.read_text()).encode())
+        atomic_write.write(README, with_table(README.read_text()).encode())
     except OSError as error:
         print(f"{error.filename or README}: {error.strerror}", file=sys.stderr)
         return 2

@@ -1,13 +1,13 @@
 """Keep the earlier file of ``--benchmark-json`` until a whole new one takes its place.
 
-pytest-benchmark would write over it, also with the few cases of an interrupted run.
+pytest-benchmark would write over it, also with the few cases of an interrupted run. So it writes to
+a temporary file without a name, which nothing leaves behind.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,75 +19,24 @@ from benchmarks.saving import atomic_write
 
 
 class Destination(os.PathLike[str]):
-    """What pytest-benchmark writes to: memory, under the name of `target`, which is asked for.
-
-    Where the system has no such files, it is a temporary one.
-    """
+    """What pytest-benchmark writes to, under the name of the file that is asked for."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        if sys.platform == "linux":
-            self._descriptor = os.memfd_create("run.json")
-            self._path = f"/proc/self/fd/{self._descriptor}"
-        else:
-            self._descriptor, self._path = tempfile.mkstemp()
-        self.is_kept = self.is_written = False
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by pytest's clean-up
 
     def __fspath__(self) -> str:
-        """Return where pytest-benchmark writes."""
-        return self._path
+        return f"/dev/fd/{self.file.fileno()}"
 
-    def __str__(self) -> str:
-        """Say what pytest-benchmark's line ``Wrote benchmark data in: …`` is to end with."""
-        if self.is_kept:
-            return str(self.target)
-        return f"memory, not {self.target}: the run was cut short"
-
-    def write(self) -> None:
-        """Write the file, if the run is to be kept and is wholly in memory."""
-        content = Path(self).read_bytes()
-        try:
-            json.loads(content)
-        except ValueError:
-            return
-        if self.is_kept:
-            atomic_write.write(self.target, content)
-            self.is_written = True
-
-    def close(self) -> None:
-        """Forget what pytest-benchmark wrote."""
-        os.close(self._descriptor)
-        if sys.platform != "linux":
-            os.unlink(self._path)
+    def __str__(self) -> str:  # in pytest-benchmark's line "Wrote benchmark data in: …"
+        return f"{self.target}, if the run is whole"
 
 
 DESTINATION = pytest.StashKey[Destination]()
 
 
-@contextmanager
-def kept(config: pytest.Config, is_whole: bool) -> Iterator[None]:
-    """Write the file of a whole run when pytest-benchmark has written it to memory."""
-    destination = config.stash.get(DESTINATION, None)
-    if not destination:
-        yield
-        return
-    destination.is_kept = is_whole
-    try:
-        try:
-            yield
-        finally:
-            destination.write()
-    except OSError as error:
-        start = (
-            f"{destination} is written, but"
-            if destination.is_written
-            else "the run cannot be saved:"
-        )
-        pytest.exit(f"{start} {error}", pytest.ExitCode.INTERNAL_ERROR)
-
-
-def write_to_memory(config: pytest.Config) -> None:
-    """Refuse a file that cannot be written, and have pytest-benchmark write to memory."""
+def keep_earlier(config: pytest.Config) -> None:
+    """Refuse a file that cannot be written, and have pytest-benchmark write elsewhere for now."""
     path: Path | None = config.getoption("benchmark_json", None)
     if path is None or "PYTEST_XDIST_WORKER" in os.environ:
         return
@@ -99,4 +48,31 @@ def write_to_memory(config: pytest.Config) -> None:
             "in a folder that exists"
         ) from error
     destination = config.option.benchmark_json = config.stash[DESTINATION] = Destination(path)
-    config.add_cleanup(destination.close)
+    config.add_cleanup(destination.file.close)
+
+
+@contextmanager
+def written(config: pytest.Config, is_whole: bool) -> Iterator[None]:
+    """Write the file of a whole run, after pytest-benchmark, whatever that raises."""
+    destination = config.stash.get(DESTINATION, None)
+    try:
+        yield
+    except OSError as error:
+        pytest.exit(f"the run cannot be saved: {error}", pytest.ExitCode.INTERNAL_ERROR)
+    finally:
+        if destination and is_whole:
+            write(destination)
+
+
+def write(destination: Destination) -> None:
+    """Write what pytest-benchmark has written, if that is whole."""
+    content = Path(destination).read_bytes()
+    try:
+        json.loads(content)
+    except ValueError:
+        return
+    try:
+        atomic_write.write(destination.target, content)
+    except OSError as error:
+        reason = f"{destination.target} cannot be written: {error.strerror}"
+        pytest.exit(reason, pytest.ExitCode.INTERNAL_ERROR)

@@ -126,8 +126,8 @@ def test_near_ties_have_the_formulas_labels(dtype: str) -> None:
 COMPUTING = """if True:
     import os, sys, time
     import numpy as np
-    from benchmarks import peer_onemkl
-    from benchmarks.predictors.by_name import libraries, by_name
+    from benchmarks import errors
+    from benchmarks.predictors import by_name, libraries
     name, *quota = sys.argv[1:]
     if quota:
         libraries.n_threads = lambda: int(quota[0])
