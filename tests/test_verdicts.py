@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.gate import report
 from benchmarks.saving.record import Verdict
-from tests.helpers.saved_runs import record, run, script, write
+from tests.helpers.saved_runs import JUDGED, record, run, script, write
 
 GATE = "has no valid 'benchmarks[1].extra_info.gate."
 
@@ -17,8 +17,7 @@ def saved(ratio: float, **gate: Any) -> dict[str, Any]:
     content = run()
     pairs = [[0.01 * ratio * (1 + 0.001 * (i * 8 % 21 - 10)), 0.01] for i in range(210)]
     for benchmark in content["benchmarks"][1:]:
-        found = {"commit": "abcdef0123456789", "pairs": pairs, "max_slowdown": 0.05}
-        benchmark["extra_info"]["gate"] = found | gate
+        benchmark["extra_info"]["gate"] = JUDGED | {"pairs": pairs} | gate
     return content
 
 

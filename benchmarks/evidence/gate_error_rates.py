@@ -10,6 +10,7 @@ run. ``--dependency`` compares two versions of a package, of which the second is
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -24,9 +25,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, from any folder
 
 from benchmarks import script
-from benchmarks.evidence import data_files
+from benchmarks.evidence.readme_tables import DATA
 from benchmarks.gate.checkout import undirected
 from benchmarks.gate.environments import with_requirements
+from benchmarks.saving.atomic_write import check_writable
 from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import percentage, positive
 
@@ -115,7 +117,7 @@ def make_repository(folder: Path, slowdown: float, n_unused: int = 0) -> None:
         with (folder / "linpredict" / "__init__.py").open("a") as file:
             file.write(SLOWDOWN.format(slowdown=slowdown))
     if n_unused:
-        kernel = folder / "linpredict" / "kernel.c"
+        kernel = folder / "linpredict" / "c" / "kernel.c"
         head, include, rest = kernel.read_text().rpartition("#include")
         line, _, rest = rest.partition("\n")
         unused = "".join(UNUSED.format(k) for k in range(1, n_unused + 1))
@@ -169,34 +171,36 @@ def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> 
     }
 
 
+def writable(text: str) -> Path:
+    try:
+        check_writable(Path(text))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: {error.strerror}") from error
+    return Path(text)
+
+
 def main() -> int:
-    """Measure."""
+    """Measure, and return the exit status: 0, or 2 where the gate could not be run."""
     parser = argparse.ArgumentParser(description="Measure how often the gate errs.")
-    parser.add_argument(
-        "--runs", type=positive, default=10, metavar="N", help="default: %(default)s"
-    )
-    parser.add_argument("--size", choices=SIZES, default="small", help="default: %(default)s")
+    parser.add_argument("--runs", type=positive, default=10, metavar="N", help="default: 10")
+    parser.add_argument("--size", choices=SIZES, default="small", help="default: small")
     parser.add_argument(
         "--slowdown", type=percentage, default=0.0, metavar="PERCENT", help="default: unchanged"
     )
-    parser.add_argument(
-        "--max-slowdown", type=percentage, default="5%", metavar="PERCENT",
-        help="the gate's; default: %(default)s",
-    )  # fmt: skip
     parser.add_argument("--busy", action="store_true", help="keep one core busy")
     changed = parser.add_mutually_exclusive_group()
     changed.add_argument("--layout", action="store_true", help="add unused code to the kernel")
     changed.add_argument("--dependency", action="store_true", help="slow a dependency down")
-    data_files.add_out(parser, __file__)
+    parser.add_argument(
+        "--out", type=writable, default=str(DATA), metavar="FILE",  # a string is parsed, too
+        help="add a line for each run here (default: %(default)s)",
+    )  # fmt: skip
     options = parser.parse_args()
     if options.layout and options.slowdown:
         parser.error("--layout adds code that is not run: leave out --slowdown")
     try:
         measure(options)
-    except OSError as error:
-        print(f"{error.filename or options.out}: {error.strerror}", file=sys.stderr)
-        return 2
-    except (RuntimeError, ValueError, KeyError, subprocess.CalledProcessError) as error:
+    except (OSError, RuntimeError, ValueError, subprocess.CalledProcessError) as error:
         print(f"gate_error_rates.py: {error}", file=sys.stderr)
         return 2
     return 0
@@ -204,37 +208,36 @@ def main() -> int:
 
 def measure(options: argparse.Namespace) -> None:
     """Run the gate, and add what it found to the file."""
-    size = SIZES[options.size]
-    max_slowdown = f"{100 * options.max_slowdown:g}%"
+    change = f"{100 * options.slowdown:g}%"
+    if options.layout:
+        change = "layout"
+    elif options.dependency:
+        change += ", dependency"
     other_core = "busy" if options.busy else "idle"
-    change = f"{100 * options.slowdown:g}%" + ", dependency" * options.dependency
-    change = "layout" if options.layout else change
-    scenario = [options.size, f"gate, threshold {max_slowdown}", other_core, change]
+    scenario = [options.size, "gate, threshold 5%", other_core, change]
     core = min(os.sched_getaffinity(0)) if options.busy else None
-    gate = [*size, f"--max-slowdown={max_slowdown}"]
-    n_before = sum(run["scenario"] == scenario for run in data_files.read(options.out))
+    lines = options.out.read_text().splitlines() if options.out.exists() else []
+    n_before = sum(json.loads(line)["scenario"] == scenario for line in lines)
     for i in range(options.runs):
         with tempfile.TemporaryDirectory() as name, busy(core):
-            folder = Path(name)
+            folder, python = Path(name), sys.executable
             if options.dependency:
                 first = make_package(folder / "first", 1, 0)
                 second = make_package(folder / "second", 2, options.slowdown)
                 python = with_requirements([second if options.slowdown else first])
                 compared = ["--predictor=stub_of_a_dependency:serve", f"--baseline-with={first}"]
             else:
-                make_repository(folder, options.slowdown, options.layout * (n_before + i + 1))
+                n_unused = n_before + i + 1 if options.layout else 0
+                make_repository(folder, options.slowdown, n_unused)
+                compared = ["--baseline=HEAD~1"]
             start = time.perf_counter()
-            if options.dependency:
-                found = gate_run(folder, [*gate, *compared], python)
-            else:
-                found = gate_run(folder, [*gate, "--baseline=HEAD~1"])
-            seconds = time.perf_counter() - start
-        run = {"scenario": scenario, "seconds": round(seconds, 1), **found}
-        data_files.add(options.out, run)
-        verdicts = Counter(found["verdicts"])
+            found = gate_run(folder, [*SIZES[options.size], *compared], python)
+            seconds = round(time.perf_counter() - start, 1)
+        with options.out.open("a") as file:
+            file.write(json.dumps({"scenario": scenario, "seconds": seconds, **found}) + "\n")
         print(
             f"run {i + 1} of {options.runs}: {'failed' if found['failed'] else 'passed'}, "
-            f"{run['seconds']:.0f} s, {dict(verdicts)}",
+            f"{seconds:.0f} s, {dict(Counter(found['verdicts']))}",
             flush=True,
         )
 

@@ -1,31 +1,29 @@
-"""Write the tables of the README beside this folder, each from the data of a script.
+"""Write the table of the gate's errors into the README beside this folder.
 
-``python benchmarks/evidence/readme_tables.py`` replaces what follows each line
-``<!-- data/SCRIPT.jsonl -->``.
+``python benchmarks/evidence/readme_tables.py`` replaces the table that follows the line
+``<!-- data/gate_error_rates.jsonl -->``.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, from any folder
 
 from benchmarks import script
-from benchmarks.evidence.dask_scaling import calculate  # TODO
-from benchmarks.evidence.data_files import DATA, Run, read
 from benchmarks.saving import atomic_write
 from benchmarks.wording.tables import Table, markdown
 
-K = TypeVar("K")
-
 README = Path(__file__).parents[1] / "README.md"
+DATA = Path(__file__).with_name("data") / "gate_error_rates.jsonl"  # a run of the gate in each line
+MARK = "<!-- data/gate_error_rates.jsonl -->\n\n"
 
 
 def interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -51,51 +49,32 @@ def interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     return highest(k - 1, 1 - tail) if k else 0.0, highest(k, tail) if k < n else 1.0
 
 
-def grouped(runs: Iterable[Run], key: Callable[[Run], K]) -> dict[K, list[Run]]:
-    """Return runs by what tells them apart."""
-    groups: dict[K, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(key(run), []).append(run)
-    return groups
-
-
-def spread(values: Sequence[float], digits: int = 2) -> str:
-    """Return the median, and the least and the greatest in brackets."""
-    low, median, high = (
-        f"{value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values))
-    )
-    return f"{median} ({low}–{high})" if len(values) > 1 else median
-
-
-def gate_error_rates(runs: list[Run]) -> Table:
-    """Return how often the gate erred."""
+def table_of(runs: list[dict[str, Any]]) -> Table:
+    """Return how often the gate erred, a row for each scenario."""
     heads = ["size", "judged by", "other core", "slowdown", "runs", "runs failed", "95 % interval"]
     table = [[*heads, "cases slower", "the same", "undecided", "seconds a run"]]
-    groups: dict[tuple[str, ...], list[Run]]
-    groups = grouped(runs, lambda run: tuple(run["scenario"]))
+    scenarios: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for run in runs:
+        scenarios.setdefault(tuple(run["scenario"]), []).append(run)
 
     def order(scenario: tuple[str, ...]) -> tuple[object, ...]:
         size, method, other_core, slowdown = scenario
         percent = float(slowdown.rstrip("%")) if slowdown.endswith("%") else 0.0
         return method, other_core != "idle", size != "small", percent, slowdown
 
-    for scenario in sorted(groups, key=order):
-        of_scenario = groups[scenario]
-        n_failed = sum(run["failed"] for run in of_scenario)
-        cases = Counter(verdict for run in of_scenario for verdict in run["verdicts"])
-        counts = [
-            f"{cases[verdict]:,} of {cases.total():,}"
-            for verdict in ("slower", "same", "undecided")
-        ]
-        low, high = interval(n_failed, len(of_scenario))
+    for scenario in sorted(scenarios, key=order):
+        its = scenarios[scenario]
+        n_failed = sum(run["failed"] for run in its)
+        low, high = interval(n_failed, len(its))
+        cases = Counter(verdict for run in its for verdict in run["verdicts"])
         table.append(
             [
                 *scenario,
-                str(len(of_scenario)),
+                str(len(its)),
                 str(n_failed),
                 f"{low:.0%} to {high:.0%}",
-                *counts,
-                f"{statistics.median(run['seconds'] for run in of_scenario):.0f}",
+                *(f"{cases[x]:,} of {cases.total():,}" for x in ("slower", "same", "undecided")),
+                f"{statistics.median(run['seconds'] for run in its):.0f}",
             ]
         )
     return table
@@ -107,24 +86,24 @@ def with_table(text: str) -> str:
     Raises
     ------
     ValueError
-        If the line that marks the table is missing.
+        If the line that marks the table is missing, or the data are damaged.
     """
     before, found, after = text.partition(MARK)
     if not found:
         raise ValueError(f"{README} lacks the line {MARK.strip()}")
-    rest = re.sub(r"\A(\|.*\n)*", "", after)
-    return before + MARK + markdown(gate_error_rates(read(DATA))) + rest
+    try:
+        table = table_of([json.loads(line) for line in DATA.read_text().splitlines()])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{DATA} is damaged: {error!r}") from error
+    return before + MARK + markdown(table) + re.sub(r"\A(\|.*\n)*", "", after)
 
 
 def main() -> int:
-    """Write the tables."""
+    """Write the table, and return the exit status: 0, or 2 where a file is missing or damaged."""
     try:
         atomic_write.write(README, with_table(README.read_text()).encode())
-    except OSError as error:
-        print(f"{error.filename or README}: {error.strerror}", file=sys.stderr)
-        return 2
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        print(f"readme_tables.py: {DATA} or {README} is damaged: {error!r}", file=sys.stderr)
+    except (OSError, ValueError) as error:
+        print(f"readme_tables.py: {error}", file=sys.stderr)
         return 2
     return 0
 

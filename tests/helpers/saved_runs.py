@@ -16,6 +16,11 @@ from benchmarks.saving.record import CaseRecord, GateRecord
 from tests.helpers.processes import in_process
 from tests.helpers.suite import ROOT
 
+# What is saved with each case of a gate beside its pairs.
+JUDGED: dict[str, Any] = {
+    "commit": "abcdef0123456789", "n_builds": 3, "turn": 8, "max_slowdown": 0.05,
+}  # fmt: skip
+
 
 def case(predictor: str, batch_size: int, median: float, **extra_info: Any) -> dict[str, Any]:
     """Make a case as pytest-benchmark saves it, down to what the plots read."""
@@ -62,7 +67,7 @@ def gated(pairs: Any) -> dict[str, Any]:
     """Return a run with pairs of durations (current, baseline) in each case."""
     content = run()
     for benchmark in content["benchmarks"][1:]:
-        benchmark["extra_info"]["gate"] = {"commit": "abcdef0123456789", "pairs": pairs}
+        benchmark["extra_info"]["gate"] = JUDGED | {"pairs": pairs}
     return content
 
 
@@ -112,5 +117,5 @@ def record(
     if limit:
         made.limit = limit
     if gate:
-        made.gate = GateRecord(**{"commit": "abcdef0", "pairs": [(0.01, 0.01)] * 2} | gate)
+        made.gate = GateRecord(**JUDGED | {"pairs": [(0.01, 0.01)] * 2} | gate)
     return made

@@ -12,22 +12,29 @@ from numpy.typing import NDArray
 
 from benchmarks.drawing.limits import limits
 from benchmarks.plot import curves, draw_latency, draw_throughput, draw_tradeoff, main
-from benchmarks.saving.limit import Roofline
+from benchmarks.saving.limit import Limit
 from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import quantity
-from benchmarks.wording.sentences import faster_than_limit, in_words
-from tests.helpers.saved_runs import drawn_by, gated, record, run, write
+from benchmarks.wording.sentences import in_words
+from tests.helpers.saved_runs import drawn_by, gated, run, write
 
-ROOFLINE = Roofline(
-    64, 262_144, "float64", "float64", "limit", bandwidth=44.8e9, flop_rate=102e9
-)  # fmt: skip
+
+def limit_of(precision: str = "float64", n_features: int = 1000, **rates: float) -> Limit:
+    """Return a limit of 64 classes in float64, by default with the knee at 6 examples."""
+    rates = {"bandwidth": 64e9, "flop_rate": 64e9 * 768 / 560} | rates
+    return Limit(
+        n_classes=64, n_features=n_features, dtype="float64", precision=precision, **rates
+    )  # fmt: skip
+
+
+LIMIT = limit_of(n_features=262_144, bandwidth=44.8e9, flop_rate=102e9)
 READS = dict.fromkeys((1, 2, 4), 0.003)
 MULTIPLIES = {size: 0.001 * size for size in (1, 2, 4)}
 PACKED = {1: 0.0065, 2: 0.0063, 16: 0.0080, 32: 0.0135, 64: 0.0284}
 
 
 def test_words() -> None:
-    assert in_words({"packed": PACKED}, [ROOFLINE]) == [
+    assert in_words({"packed": PACKED}, [LIMIT]) == [
         "Reading 130 MiB takes 3.04 ms at 44.8 GB/s and decides up to 10 examples; from 11 on "
         "arithmetic does (102 GFLOP/s).",
         "packed reaches 90 % of its greatest throughput, 2,370/s, at batch size 32 (13.5 ms); "
@@ -58,8 +65,8 @@ def test_words_of_what_only_reads_and_only_multiplies() -> None:
     ],
 )  # fmt: skip
 def test_words_of_ceilings(bandwidth: float, flop_rate: float, expected: str) -> None:
-    roofline = Roofline(64, 262_144, "float64", "float64", "limit", bandwidth, flop_rate)
-    assert expected in in_words({}, [roofline])[0]
+    limit = limit_of(n_features=262_144, bandwidth=bandwidth, flop_rate=flop_rate)
+    assert expected in in_words({}, [limit])[0]
 
 
 def test_words_of_other_batch_sizes() -> None:
@@ -77,11 +84,11 @@ def test_words_of_six_predictors() -> None:
             ("onnxruntime", 3.5, 3), ("jax", 1, 0.1),
         )
     }  # fmt: skip
-    said = in_words(predictors, [ROOFLINE])
+    said = in_words(predictors, [LIMIT])
     assert len(said) == 4
     assert said[1] == "Fastest of 6 predictors, by batch size: onnxruntime at 1 to 2; packed at 4."
     assert [line.split()[0] for line in said[2:]] == ["packed", "onnxruntime"]
-    assert len(in_words(predictors, [ROOFLINE] * 2)) == 4
+    assert len(in_words(predictors, [LIMIT] * 2)) == 4
 
 
 @pytest.mark.parametrize(
@@ -96,39 +103,12 @@ def test_quantity(value: float, expected: str) -> None:
     assert quantity(value, "s") == expected
 
 
-def test_what_is_faster_than_its_limit_is_said() -> None:
-    cases = [
-        record("packed", size, ROOFLINE, p50=seconds)
-        for size, seconds in ((1, 0.0028), (2, 0.0031), (64, 0.0200))
-    ]
-    assert faster_than_limit(cases[1:2] * 2) == []
-    (memory,), (cores,) = faster_than_limit(cases[:2]), faster_than_limit(cases)
-    assert memory.startswith(
-        "1 of 2 cases faster than the limit, most of all packed at batch size 1 (1.09 times): "
-        "likely memory was slower"
-    )
-    assert "packed at batch size 1 (1.09 times): likely memory" in cores
-    (cores,) = faster_than_limit(cases[2:])
-    assert "(1.05 times): likely the cores were slower" in cores
-    assert "less than float64" in cores
-
-
-def limited(info: dict[str, Any], roofline: Roofline) -> dict[str, Any]:
-    """Return what is saved of a case with the machine's ceilings beside it."""
-    of_record = record(info["predictor"], info["batch_size"]).as_saved()
-    saved = record(info["predictor"], info["batch_size"], roofline).as_saved()
-    limit = {key: value for key, value in saved.items() if key not in of_record}
-    return info | limit | {"n_classes": 64, "n_features": 1000}
-
-
-def with_ceilings(content: dict[str, Any], **rates: Any) -> dict[str, Any]:
-    """Give each case of a saved run its ceilings: the knee is at 6 examples."""
-    ceilings = {"precision": "float64", "bandwidth": 64e9, "flop_rate": 64e9 * 768 / 560, **rates}
+def with_limit(content: dict[str, Any], limit: Limit | None = None) -> dict[str, Any]:
+    """Give each case of a saved run a limit."""
     content["benchmarks"] = content["benchmarks"][1:]
     for benchmark in content["benchmarks"]:
-        info = benchmark["extra_info"]
-        roofline = Roofline(64, 1000, "float64", name="limit", **ceilings)
-        info |= limited(info, roofline)
+        size = benchmark["extra_info"]["batch_size"]
+        benchmark["extra_info"] |= (limit or limit_of()).as_saved(size)
     return content
 
 
@@ -156,7 +136,7 @@ def limit_line(figure: Figure) -> tuple[Line2D, NDArray[Any]]:
 
 
 def test_limit_is_drawn_with_its_knee(tmp_path: Path) -> None:
-    latency, throughput, tradeoff = figures(with_ceilings(run()), folder=tmp_path)
+    latency, throughput, tradeoff = figures(with_limit(run()), folder=tmp_path)
     for figure in (latency, throughput):
         assert [text.get_text() for text in figure.axes[0].texts] == ["reading", "arithmetic"]
         assert limit_line(figure)[1][:, 0] == pytest.approx([1, 4, 6, 16])
@@ -164,11 +144,10 @@ def test_limit_is_drawn_with_its_knee(tmp_path: Path) -> None:
 
 
 def test_each_precision_has_a_limit(tmp_path: Path) -> None:
-    content = with_ceilings(run())
+    content = with_limit(run())
     for benchmark in content["benchmarks"][3:]:
         info = benchmark["extra_info"]
-        roofline = Roofline(64, 1000, "float64", "float32", "limit", 64e9, 128e9)
-        info |= limited(info, roofline)
+        info |= limit_of("float32", flop_rate=128e9).as_saved(info["batch_size"])
     latency, throughput, tradeoff = figures(content, folder=tmp_path)
     for figure in (latency, throughput, tradeoff):
         assert sorted(labels(figure)) == [
@@ -182,26 +161,22 @@ def test_each_precision_has_a_limit(tmp_path: Path) -> None:
     ("section", "value"), [("cpu", {"brand_raw": "EPYC"}), ("usable_cores", 2), ("node", "there")]
 )
 def test_machines_have_limits_of_their_own(tmp_path: Path, section: str, value: Any) -> None:
-    slower = with_ceilings(run(), bandwidth=32e9)
+    slower = with_limit(run(), limit_of(bandwidth=32e9))
     slower["machine_info"][section] = value
-    for figure in figures(with_ceilings(run()), slower, folder=tmp_path):
+    for figure in figures(with_limit(run()), slower, folder=tmp_path):
         assert len(labels(figure)) == 2
 
 
 def test_runs_on_one_machine_share_the_best_limit(tmp_path: Path) -> None:
-    other = with_ceilings(run("fedcba9"), bandwidth=32e9, flop_rate=64e9)
-    old = run("abcdef0")
-    for benchmark in old["benchmarks"][1:]:  # as runs saved it before
-        benchmark["extra_info"] |= {"latency_floor": 1e-9, "latency_floor_name": "limit"}
-    latency, *_ = figures(old, with_ceilings(run()), other, folder=tmp_path)
+    other = with_limit(run("fedcba9"), limit_of(bandwidth=32e9, flop_rate=64e9))
+    latency, *_ = figures(with_limit(run()), other, folder=tmp_path)
     assert labels(latency) == ["limit: reading memory or arithmetic"]
-    best = Roofline(64, 1000, "float64", "float64", "limit", 64e9, 64e9 * 768 / 560)
     for size, seconds in limit_line(latency)[1]:
-        assert seconds == pytest.approx(best.seconds(size))
+        assert seconds == pytest.approx(limit_of().seconds(size))
 
 
 def test_many_machines_of_one_kind_share_a_limit(tmp_path: Path) -> None:
-    contents = [with_ceilings(run(f"{i:040}")) for i in range(6)]
+    contents = [with_limit(run(f"{i:040}")) for i in range(6)]
     for i, content in enumerate(contents):
         content["machine_info"] |= {"node": f"runner-{i}", "cpu": {"brand_raw": "EPYC"}}
     for figure in figures(*contents, folder=tmp_path):
@@ -209,7 +184,7 @@ def test_many_machines_of_one_kind_share_a_limit(tmp_path: Path) -> None:
 
 
 def test_limit_of_one_batch_size_is_drawn(tmp_path: Path) -> None:
-    content = with_ceilings(run())
+    content = with_limit(run())
     content["benchmarks"] = content["benchmarks"][:1]
     for figure in figures(content, folder=tmp_path):
         assert limit_line(figure)[0].get_marker() not in ("None", "", None)
@@ -219,8 +194,8 @@ def test_limit_of_one_batch_size_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value"), [("precision", "int8"), ("bandwidth", 0), ("flop_rate", "x")]
 )
-def test_unusable_ceilings(tmp_path: Path, key: str, value: Any, capsys: Any) -> None:
-    content = with_ceilings(run())
+def test_unusable_limit(tmp_path: Path, key: str, value: Any, capsys: Any) -> None:
+    content = with_limit(run())
     content["benchmarks"][-1]["extra_info"][key] = value
     assert main([str(write(tmp_path / "run.json", content)), "--out", str(tmp_path / "p")]) == 2
     assert f"{key}': expected" in capsys.readouterr().err
@@ -232,7 +207,7 @@ def test_words_of_saved_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         drawn_by(*files)
         return capsys.readouterr().out.splitlines()[:-1]
 
-    one = said(with_ceilings(run()))
+    one = said(with_limit(run()))
     assert len(one) == 3
     assert one[0].startswith("Reading 508 KiB takes 8.12 µs at 64 GB/s")
     assert "packed reaches 90 % of its greatest throughput, 941/s, at batch size 16" in one[2]
