@@ -31,16 +31,13 @@ from benchmarks import script  # first: it says what matplotlib may read
 from matplotlib import style as styling
 from matplotlib.figure import Figure
 
+from benchmarks.drawing.files import add_output_options, check_folder, save
 from benchmarks.drawing.style import (
     LINE_STYLES,
     STYLE,
-    add_output_options,
     budget_style,
-    check_folder,
-    families,
     fitted,
     make_room,
-    save,
     styles,
     value_ticks,
 )
@@ -110,7 +107,6 @@ def draw(
     budget: float | None = None,
     rate: float | None = None,
 ) -> Figure:
-    """Draw the p99 response time against the rate, a panel for each predictor."""
     figure = Figure(figsize=(9, 1 + 4 * len(servers)), layout="constrained")
     panels = figure.subplots(len(servers), sharex=True, sharey=True, squeeze=False)[:, 0]
     policies = {name: drawn_policies(server, named[name]) for name, server in servers.items()}
@@ -141,7 +137,6 @@ def draw(
 
 
 def servers(lines: Sequence[Line]) -> dict[str, Server]:
-    """Return a server for each predictor whose rounds were saved."""
     several = len({line.workload for line in lines}) > 1
     return {
         f"{line.predictor}, {line.workload}" if several else line.predictor: Server(
@@ -164,7 +159,6 @@ def progress(lasts: float = 2.0) -> Callable[[str], None]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Simulate, and return the exit status: 0, or 2 where the file was of no use."""
     parser = argparse.ArgumentParser(description="Find the load that a predictor can carry.")
     parser.add_argument("run", type=Path, metavar="RUN.json", help="saved by pytest benchmarks/")
     load = parser.add_mutually_exclusive_group()
@@ -208,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
                 )
                 print("\n".join(f"{name}: {line}" for line in said.splitlines()), flush=True)
         say("simulating for the plot")
-        with styling.context(["default", STYLE, {"font.family": families("".join(found))}]):
+        with styling.context(["default", STYLE]):
             figure = draw(found, named, options.latency_budget, options.rate)
             save({"load": figure}, options.out, options.format)
     except OSError as error:

@@ -32,7 +32,6 @@ class Policy(NamedTuple):
     wait: float = 0.0  # seconds that the oldest request may wait for a batch to fill
 
     def __str__(self) -> str:
-        """Say it in words."""
         waiting = f", waiting up to {quantity(self.wait, 's')} to fill them" if self.wait else ""
         return f"in batches of up to {self.largest}{waiting}"
 
@@ -50,7 +49,6 @@ class Served(NamedTuple):
         return float(np.percentile(settled, percent))
 
     def __str__(self) -> str:
-        """Say what it costs."""
         return f"mean batch size {self.batch_size:.1f}, computing {self.busy:.0%} of the time"
 
 
@@ -79,7 +77,6 @@ class Server:
         self._between: dict[int, tuple[list[float], list[float], float]] = {}
 
     def seconds(self, batch_size: int, quantile: float) -> float:
-        """Return the time of a batch."""
         try:
             below_rounds, above_rounds, part = self._between[batch_size]
         except KeyError:

@@ -45,7 +45,6 @@ def judged_again(run: Run, max_slowdown: float | None) -> list[CaseRecord]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the verdicts, and return the exit status: 1 where a case is slower, 2 for bad input."""
     parser = argparse.ArgumentParser(description="Judge saved runs of the gate again.")
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN.json", help="saved with --baseline"

@@ -22,7 +22,7 @@ import psutil
 import pytest
 from pytest_benchmark import utils
 
-from benchmarks import options
+from benchmarks import comparison
 from benchmarks.evidence.gate_error_rates import make_repository
 from benchmarks.gate import checkout
 from benchmarks.gate import gate as gate_module
@@ -355,10 +355,10 @@ def test_system_that_cannot_freeze_processes(
     config: Any = SimpleNamespace(
         getoption=lambda name, default=None: given.get(name, default), getini={}.__getitem__
     )
-    options.check_with_baseline(config)
+    comparison.check(config)
     monkeypatch.delattr(module, name)
     with pytest.raises(pytest.UsageError, match="this system cannot: use Linux, or macOS with"):
-        options.check_with_baseline(config)
+        comparison.check(config)
 
 
 def test_shallow_clone(repository: Path) -> None:

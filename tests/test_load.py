@@ -1,7 +1,6 @@
 """``python benchmarks/load.py``: the simulation against queueing theory, and the script."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -199,25 +198,3 @@ def test_bad_file(tmp_path: Path, content: str, sentence: str) -> None:
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert sentence in done.stderr
     assert not (tmp_path / "plots").exists()
-
-
-@pytest.mark.alone
-def test_requests_of_mlperf_are_answered_in_batches() -> None:
-    pytest.importorskip("mlperf_loadgen")
-    from benchmarks.evidence.load_against_mlperf import send
-
-    sizes = []
-
-    def call(n_samples: int) -> None:
-        sizes.append(n_samples)
-        time.sleep(0.02)
-
-    for wait in (0, 0.1):
-        sizes.clear()
-        p50, p99 = send(call, rate=150, largest=4, budget=0.1, seconds=2, wait=wait)
-        assert 0.02 <= p50 <= p99
-        assert 100 <= sum(sizes) <= 1000  # LoadGen's least, and more than Poisson gives
-        assert 2 <= max(sizes) <= 4
-        simulated = Server({1: [0.02], 4: [0.02]}).serve(150, 4, 30_000, wait=wait)
-        assert p50 == pytest.approx(simulated.p(50), rel=0.2)
-    assert sum(sizes) / len(sizes) > 3.5  # whoever waits leaves with others

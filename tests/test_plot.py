@@ -21,16 +21,12 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from benchmarks.drawing.style import BETWEEN_SIZES, STYLE, family, fitted, save, sizes_apart
-from benchmarks.plot import (
-    curves,
-    draw_history,
-    draw_latency,
-    draw_throughput,
-    main,
-    newest,
-    run_names,
-)
+from benchmarks.drawing.curves import curves, newest, run_names
+from benchmarks.drawing.figures import draw_latency, draw_throughput
+from benchmarks.drawing.files import save
+from benchmarks.drawing.history import draw_history
+from benchmarks.drawing.style import BETWEEN_SIZES, STYLE, fitted, letters, sizes_apart
+from benchmarks.plot import main
 from benchmarks.saving.runs import Line, Run, UnusableRunError, described, read_run, read_runs
 from benchmarks.wording.quantities import duration
 from tests.helpers.processes import heed_interrupts, size_of_files
@@ -83,7 +79,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "tradeoff",
             ["latency (seconds before first prediction)", "throughput (predictions/second)"],
         ),
-        ("tradeoff", ["1", "4", "16", "formula", "packed"]),
+        ("tradeoff", ["1", "16", "formula", "packed"]),
     ],
 )
 def test_texts(drawn: Path, plot: str, expected: list[str]) -> None:
@@ -98,11 +94,11 @@ def test_runs_are_told_apart(tmp_path: Path) -> None:
     ]
     assert main([*map(str, files), "--out", str(tmp_path), "--format", "svg"]) == 0
     drawn = texts(tmp_path / "latency.svg").splitlines()
-    for name in ("abcdef0+", "1234567 (a)", "1234567 (c)"):
-        assert drawn.count(name) == 1
+    assert drawn.count("abcdef0+") == 1
+    assert sum("1234567 (" in line for line in drawn) == 2
     assert drawn.count("formula") == drawn.count("packed") == 1
-    history = texts(tmp_path / "history.svg").splitlines()
-    first = [history.index(name) for name in ("1234567 (c)", "1234567 (a)", "abcdef0+")]
+    history = texts(tmp_path / "history.svg")
+    first = [history.index(name) for name in ("c.json)", "a.json)", "abcdef0+")]
     assert first == sorted(first)
 
 
@@ -134,8 +130,10 @@ def test_any_name_is_drawn(tmp_path: Path) -> None:
     written = texts(tmp_path / "latency.svg").replace("x\nx", "xx").splitlines()
     for name in names:
         escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        letters = "".join(c if family(c) and c.isprintable() else ascii(c)[1:-1] for c in escaped)
-        assert [line.strip() for line in written].count(letters) == 1
+        shown = "".join(
+            c if ord(c) in letters() and c.isprintable() else ascii(c)[1:-1] for c in escaped
+        )
+        assert [line.strip() for line in written].count(shown) == 1
 
 
 def test_what_is_too_long_lacks_its_middle() -> None:
@@ -233,10 +231,14 @@ def test_runs_of_one_commit_are_told_apart(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         write(tmp_path / name / "run.json", run())
     runs = [read_run(tmp_path / name / "run.json") for name in ("before", "after")]
-    assert [*run_names(runs).values()] == ["0123456 (before/run)", "0123456 (after/run)"]
+    assert [*run_names(runs).values()] == [
+        f"0123456 ({tmp_path}/{name}/run.json)" for name in ("before", "after")
+    ]
 
     runs = [read_run(write(tmp_path / f"run.{number}", run())) for number in (1, 2)]
-    assert [*run_names(runs).values()] == ["0123456 (run.1)", "0123456 (run.2)"]
+    assert [*run_names(runs).values()] == [
+        f"0123456 ({tmp_path}/run.{number})" for number in (1, 2)
+    ]
 
     one, two = (read_run(path) for path in of_commits(tmp_path, 2))
     two = replace(two, commit=one.commit)

@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from benchmarks.drawing.curves import curves
+from benchmarks.drawing.figures import draw_latency, draw_throughput, draw_tradeoff
 from benchmarks.drawing.limits import limits
-from benchmarks.plot import curves, draw_latency, draw_throughput, draw_tradeoff, main
+from benchmarks.plot import main
 from benchmarks.saving.limit import Limit
 from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import quantity

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.errors import BaselineError
 from benchmarks.gate import gate as gate_module
 from benchmarks.gate.gate import FEWEST, TURN, Compared, Duet, Gate
-from benchmarks.gate.judge import Comparison, Pairs
+from benchmarks.gate.judge import FALSE_ALARM, MISS, Comparison, Pairs
 from benchmarks.measuring.workload import Workload
 from benchmarks.predictors.by_name import PREDICTORS
 from benchmarks.saving.record import GateRecord, Verdict
@@ -131,7 +131,7 @@ def test_error_rate_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
         _: Pairs, turns: tuple[int, int], threshold: float, false_alarm: float, miss: float
     ) -> Comparison:
         spent.append(false_alarm)
-        assert miss == pytest.approx(false_alarm / rate * gate_module.MISS)
+        assert miss == pytest.approx(false_alarm / rate * MISS)
         return Comparison(1, 1, 1, 1, verdict)
 
     monkeypatch.setattr(gate_module, "judge", looked)
@@ -139,7 +139,7 @@ def test_error_rate_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     durations = itertools.repeat(1e-2)
     for n_left, verdict in ((4, undecided), (4, Verdict.SLOWER), (3, Verdict.SAME), (3, undecided)):
         spent.clear()
-        rate = gate_module.FALSE_ALARM / n_left
+        rate = FALSE_ALARM / n_left
         result, _ = measured(shared, durations, durations)
         assert result.confidence == 1 - 2 * rate
         if verdict == undecided:

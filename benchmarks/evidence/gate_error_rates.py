@@ -128,7 +128,6 @@ def make_repository(folder: Path, slowdown: float, n_unused: int = 0) -> None:
 
 @contextmanager
 def busy(core: int | None) -> Iterator[None]:
-    """Keep a core busy with another process."""
     if core is None:
         yield
         return
@@ -157,7 +156,6 @@ def pytest(folder: Path, *options: str, python: str = sys.executable) -> int:
 
 
 def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> dict[str, Any]:
-    """Run the gate and return what it found."""
     path = folder / "run.json"
     failed = pytest(folder, *options, f"--benchmark-json={path}", python=python)
     saved = read_run(path)
@@ -180,7 +178,6 @@ def writable(text: str) -> Path:
 
 
 def main() -> int:
-    """Measure, and return the exit status: 0, or 2 where the gate could not be run."""
     parser = argparse.ArgumentParser(description="Measure how often the gate errs.")
     parser.add_argument("--runs", type=positive, default=10, metavar="N", help="default: 10")
     parser.add_argument("--size", choices=SIZES, default="small", help="default: small")
@@ -207,7 +204,6 @@ def main() -> int:
 
 
 def measure(options: argparse.Namespace) -> None:
-    """Run the gate, and add what it found to the file."""
     change = f"{100 * options.slowdown:g}%"
     if options.layout:
         change = "layout"

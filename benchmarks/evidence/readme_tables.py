@@ -38,7 +38,6 @@ def interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
         return sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k + 1))
 
     def highest(k: int, chance: float) -> float:
-        """Return the highest `p` with which `k` or fewer happen with so much chance."""
         low, high = 0.0, 1.0
         for _ in range(50):
             p = (low + high) / 2
@@ -99,7 +98,6 @@ def with_table(text: str) -> str:
 
 
 def main() -> int:
-    """Write the table, and return the exit status: 0, or 2 where a file is missing or damaged."""
     try:
         atomic_write.write(README, with_table(README.read_text()).encode())
     except (OSError, ValueError) as error:

@@ -125,7 +125,6 @@ class Baseline:
         return current_commit(checkout.work_tree), checkout.commit[:7]
 
     def close(self) -> None:
-        """Remove what is temporary."""
         for checkout in {id(of): of for of in self._checkouts.values()}.values():
             checkout.close()
 

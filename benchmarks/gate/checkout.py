@@ -52,15 +52,12 @@ class Checkout:
                 raise CheckoutError(f"git cannot read {self.commit[:7]}: {reason}")
 
     def __contains__(self, path: Path) -> bool:
-        """Tell whether a path lies in the work tree."""
         return self.work_tree in path.parents or path == self.work_tree
 
     def counterpart(self, path: Path) -> Path:
-        """Return where the counterpart of a path of the work tree lies."""
         return self.folder / path.relative_to(self.work_tree)
 
     def close(self) -> None:
-        """Remove the folder."""
         self._temporary.cleanup()
 
 
@@ -125,7 +122,6 @@ def undirected() -> Iterator[None]:
 
 
 def git(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
-    """Run git in a folder."""
     try:
         with undirected():
             environment = os.environ | {"LC_ALL": "C"} | variables  # what it says is read

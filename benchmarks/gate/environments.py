@@ -245,7 +245,6 @@ def environment() -> dict[str, str]:
 
 
 def answers(python: str, done: subprocess.CompletedProcess[str]) -> list[Any]:
-    """Return what a probe found."""
     lines = [line for line in done.stdout.splitlines() if line.startswith(PREFIX)]
     if not lines:
         raise UnusableEnvironmentError(f"{python} does not run as Python does: {last_words(done)}")
@@ -298,7 +297,6 @@ def digest(path: Path) -> str:
 
 
 def kept_in() -> Path:
-    """Return the folder of the environments, which nobody else can write to."""
     root = (cache_folder() or Path(for_this_run().name)) / "environments"
     root.mkdir(mode=0o700, exist_ok=True)
     return root

@@ -165,13 +165,11 @@ class Gate:
         return Compared(duets, sides, differences(of_baseline, facts))
 
     def _start(self, python: str, variables: Mapping[str, str] | None = None) -> Worker:
-        """Start a process."""
         worker = Worker(python, variables or {}, self._arrays, self._collects)
         self._workers.append(worker)
         return worker
 
     def _end(self, workers: list[Worker]) -> None:
-        """End processes that are not needed."""
         self._workers = [worker for worker in self._workers if worker not in workers]
         end(workers)
 
@@ -350,13 +348,11 @@ class Gate:
             yield
 
     def close(self) -> None:
-        """End the processes, and remove what is temporary."""
         self._end(self._workers)
         self.baseline.close()
 
 
 def level(seconds: list[float]) -> bool:
-    """Tell whether no process is slower than its equals."""
     return max(seconds) <= UNLUCKY * min(seconds)
 
 

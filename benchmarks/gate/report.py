@@ -36,7 +36,6 @@ class Report:
         self.resolution = resolution(cases)
 
     def lines(self) -> list[str]:
-        """Return what is printed."""
         return [*self.differences, *aligned(self.table), self.conclusion, *self.resolution]
 
     def markdown(self, workload: str) -> str:
@@ -46,7 +45,6 @@ class Report:
 
 
 def failure(case: CaseId, gate: GateRecord) -> str:
-    """Return the sentence that a case fails with."""
     low, high = (f"{bound:.2f}" if bound else "unknown" for bound in gate.interval)
     found = (
         f"{gate.ratio:.2f}x slower than"
@@ -68,7 +66,6 @@ def verdict_of(case: CaseRecord) -> Verdict:
 
 
 def table(cases: Sequence[CaseRecord], baseline: str) -> Table:
-    """Return a table of the cases."""
     confidence = min((case.gate.confidence for case in cases if case.gate), default=1)
     rows = [
         [

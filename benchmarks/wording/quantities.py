@@ -16,7 +16,6 @@ UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0,
 
 
 def above_zero(text: str, parse: Callable[[str], N], what: str) -> N:
-    """Parse a finite number above zero."""
     with suppress(ValueError, argparse.ArgumentTypeError):
         if 0 < (value := parse(text)) < math.inf:
             return value
@@ -24,7 +23,6 @@ def above_zero(text: str, parse: Callable[[str], N], what: str) -> N:
 
 
 def positive(text: str) -> int:
-    """Parse a positive integer."""
     return above_zero(text, int, "positive integer")
 
 
@@ -64,7 +62,6 @@ def seconds(text: str) -> float:
 
 
 def duration(text: str) -> float:
-    """Parse a duration above zero, in seconds."""
     return above_zero(text, seconds, "duration like 20ms, 0.02 or 20000us")
 
 
@@ -79,7 +76,6 @@ def rate(text: str) -> float:
 
 
 def folder(text: str) -> Path:
-    """Parse the name of a folder, which may not exist yet."""
     if text:
         return Path(text)
     raise argparse.ArgumentTypeError("the empty name is none of a folder")

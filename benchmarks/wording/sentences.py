@@ -20,7 +20,9 @@ Latencies = Mapping[int, float]  # median seconds by batch size
 def of_runs(runs: Sequence[Run], names: Mapping[Path, str]) -> list[str]:
     """Sum up each of a few saved runs, or the latest of many."""
     said = [f"of {len(runs)} runs the latest:"] if len(runs) > MOST_RUNS else []
-    for run in runs if not said else [max(runs, key=lambda run: run.order)]:
+    if said:
+        runs = [max(runs, key=lambda run: run.order)]
+    for run in runs:
         workloads = dict.fromkeys(line.workload for line in run.lines)
         for workload in workloads:
             lines = [line for line in run.lines if (line.workload, line.baseline) == (workload, "")]
@@ -28,7 +30,7 @@ def of_runs(runs: Sequence[Run], names: Mapping[Path, str]) -> list[str]:
             for limit in (case.limit for line in lines for case in line.cases):
                 if limit:
                     by_precision.setdefault(limit.precision, []).append(limit)
-            if max(len(runs), len(workloads)) > 1:
+            if said or max(len(runs), len(workloads)) > 1:
                 said.append(f"{names[run.path]}, {workload}:")
             said += in_words(
                 {line.predictor: {c.batch_size: c.median for c in line.cases} for line in lines},
@@ -87,8 +89,8 @@ def of_predictor(name: str, latencies: Latencies) -> str:
     at_size, least = (quantity(latencies[of], "s") for of in (size, quickest))
     return (
         f"{name} reaches {100 * ENOUGH:.0f} % of its greatest throughput, "
-        f"{per_second(greatest)}, at batch size {size} ({at_size}); {what_more_costs(size, latencies)}. "
-        f"Least latency: {least} at batch size {quickest}."
+        f"{per_second(greatest)}, at batch size {size} ({at_size}); "
+        f"{what_more_costs(size, latencies)}. Least latency: {least} at batch size {quickest}."
     )
 
 
@@ -123,7 +125,6 @@ def name_fastest(predictors: Mapping[str, Latencies]) -> str:
 
 
 def greatest_throughput(latencies: Latencies) -> float:
-    """Return the predictions per second at the best batch size."""
     return max(size / seconds for size, seconds in latencies.items())
 
 

@@ -13,7 +13,6 @@ Row = dict[str, Any]  # of pytest-benchmark's tables
 
 
 def latencies(names: list[str], cases: Sequence[CaseRecord]) -> Table:
-    """Return a table of latency and throughput, by predictor in the order of `names`."""
     heads = ["predictor", "batch size", "median (ms)", "p99 (ms)", "predictions/s"]
     has_limit = any(case.limit for case in cases)
     if has_limit:
@@ -46,7 +45,6 @@ def aligned(table: Table) -> list[str]:
 
 
 def markdown(table: Table) -> str:
-    """Return a table in Markdown."""
     heads, *rows = ("| " + " | ".join(row) + " |\n" for row in table)
     return "".join([heads, "|:-" + "|-:" * (len(table[0]) - 1) + "|\n", *rows])
 

@@ -133,7 +133,6 @@ class Worker:
             raise
 
     def facts(self) -> dict[str, Any]:
-        """Return what its speed may depend on, and the files that it imported."""
         return self.ask({"facts": threadpoolctl.__file__}, ANSWERING)
 
     def calls(
@@ -165,7 +164,6 @@ class Worker:
         raise WorkerError(f"{answer['error']}: {message}", answer["traceback"], missing)
 
     def _line(self, patience: float) -> bytes:
-        """Return the next line of its answers."""
         end = time.monotonic() + patience
         while b"\n" not in self._rest:
             if not select.select([self._answers], [], [], 0.5)[0]:
@@ -189,7 +187,6 @@ class Worker:
         return os.waitid(os.P_PID, self.process.pid, how) is not None
 
     def _dead(self) -> WorkerError:
-        """Describe how it ended."""
         end = time.monotonic() + FAREWELL
         while not self.has_ended() and time.monotonic() < end:
             time.sleep(0.01)
@@ -216,7 +213,6 @@ class Worker:
                 os.killpg(self.process.pid, number)
 
     def dismiss(self) -> None:
-        """Let it end by itself."""
         self.signal(signal.SIGCONT)
         for number in (self._questions, self._answers):
             os.close(number)

@@ -38,7 +38,8 @@ cached_cpu_info = functools.cache(cpuinfo.get_cpu_info)  # by a process of its o
 
 def cpu_info() -> dict[str, Any]:
     """Describe the CPU, whose clock rate differs each time."""
-    return cached_cpu_info() | {"hz_actual": [time.monotonic_ns(), 0], "hz_actual_friendly": "?"}
+    info: dict[str, Any] = cached_cpu_info()
+    return info | {"hz_actual": [time.monotonic_ns(), 0], "hz_actual_friendly": "?"}
 
 
 def in_process(main: Callable[[], Any], folder: Path) -> subprocess.CompletedProcess[str]:
