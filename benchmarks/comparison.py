@@ -64,9 +64,13 @@ def check(config: pytest.Config) -> None:
 
 
 def make_gate(config: pytest.Config) -> Gate:
-    """Prepare the baseline."""
     # Python would end without removing what is temporary.
-    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 128 + signal.SIGTERM))
+    earlier = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 128 + signal.SIGTERM))
+
+    def put_back() -> None:
+        signal.signal(signal.SIGTERM, earlier)
+
+    config.add_cleanup(put_back)
     terminalreporter = config.pluginmanager.get_plugin("terminalreporter")
     names = compared(config)
     try:

@@ -66,7 +66,10 @@ def within(server: Server, budget: float, waits: Sequence[float]) -> tuple[str, 
         "without batching "
         + (f"{rates[alone]:,.0f} requests/s" if alone in rates else "not measured")
         + f"; {server.serve(rates[best], best.largest, REQUESTS, wait=best.wait)}"
-    ), [*(Policy(best.largest, wait) for wait in waits), *({alone} & rates.keys())]
+    ), [
+        *(Policy(best.largest, wait if best.largest > 1 else 0.0) for wait in waits),
+        *({alone} & rates.keys()),
+    ]
 
 
 def carried(server: Server, rate: float, waits: Sequence[float]) -> tuple[str, list[Policy]]:

@@ -61,8 +61,10 @@ def ceilings() -> Ceilings:
 @pytest.mark.alone
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_ceilings_are_those_that_numpy_comes_near(dtype: str, ceilings: Ceilings) -> None:
-    """A wrong count halves or doubles a rate. Tried until it holds, for a minute at the most, by the
-    best of both sides, as neighbours come and go: it does not show how often they are near.
+    """A wrong count halves or doubles a rate.
+
+    Tried until it holds, for a minute at the most, by the best of both sides, as neighbours come
+    and go: it does not show how often they are near.
     """
     coef = np.ones(2**24).view(dtype).reshape(64, -1)  # more than caches hold
     square = np.ones((1024, 1024), dtype)

@@ -22,7 +22,7 @@ from benchmarks.gate.environments import (
     check_interpreter,
     with_requirements,
 )
-from tests.helpers.processes import heed_interrupts
+from tests.helpers.processes import executable, heed_interrupts
 
 ROOT = Path(__file__).parents[1]
 # Of a package in a folder: it needs nothing, tells where it is, and waits while there is ".wait".
@@ -153,16 +153,9 @@ def unexpected(sentence: str) -> None:
 # Interpreters.
 
 
-def script(path: Path, text: str) -> str:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
 def pretend(path: Path, text: str) -> str:
     """Make an interpreter that runs a line before what it is given."""
-    return script(
+    return executable(
         path, f"exec {sys.executable} -I -c 'import sys; {text}; exec(sys.argv[1])' \"$2\""
     )
 
@@ -214,7 +207,7 @@ def test_numpy_that_cannot_be_imported(tmp_path: Path, text: str, reason: str) -
     ],
 )
 def test_a_program_that_is_no_interpreter(tmp_path: Path, text: str, reason: str) -> None:
-    path = script(tmp_path / "python", text)
+    path = executable(tmp_path / "python", text)
     with pytest.raises(UnusableEnvironmentError) as caught:
         check_interpreter(path)
     assert str(caught.value) == f"{path} {reason}"
@@ -222,7 +215,7 @@ def test_a_program_that_is_no_interpreter(tmp_path: Path, text: str, reason: str
 
 def test_an_interpreter_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments, "STARTING", 0.2)
-    path = script(tmp_path / "python", "sleep 100; true")  # which holds what it prints to open
+    path = executable(tmp_path / "python", "sleep 100; true")  # which holds what it prints to open
     before = time.monotonic()
     with pytest.raises(UnusableEnvironmentError, match=r"took more than 0\.2 s"):
         check_interpreter(path)
@@ -231,7 +224,7 @@ def test_an_interpreter_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_path_that_cannot_be_run(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("")
-    script(tmp_path / "shell", "")
+    executable(tmp_path / "shell", "")
     (tmp_path / "shell").write_text("#!/no/such/shell\n")
     for path, reason in {
         "no/python": "there is no file or command 'no/python'",
@@ -250,10 +243,15 @@ def test_an_interpreter_by_link_and_by_command(
 ) -> None:
     assert check_interpreter("base/bin/python") == base  # itself a link
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python-of-base").symlink_to(base)
-    monkeypatch.setenv("PATH", "bin")
-    assert check_interpreter("python-of-base") == f"{tmp_path}/bin/python-of-base"
-    script(tmp_path / "bin" / "python-of-base2", f'exec {base} "$@"')
+    monkeypatch.setenv("PATH", f"bin:{os.environ['PATH']}")
+    # Python looks for its environment beside the link, here in vain; nor is NumPy below it.
+    (tmp_path / "other" / "bin").mkdir(parents=True)
+    (tmp_path / "other" / "pyvenv.cfg").touch()
+    python = pretend(tmp_path / "other" / "bin" / "python", "sys.modules.update(numpy=None)")
+    (tmp_path / "bin" / "python-of-other").symlink_to(python)
+    with pytest.raises(UnusableEnvironmentError, match=f"is a link to {python}, .* give {python}"):
+        check_interpreter("python-of-other")
+    executable(tmp_path / "bin" / "python-of-base2", f'exec {base} "$@"')
     assert check_interpreter("python-of-base2") == f"{tmp_path}/bin/python-of-base2"
 
 

@@ -63,8 +63,8 @@ class Checkout:
 
 def current_commit(folder: Path) -> str:
     """Return a work tree's commit in short; a ``+`` stands for files that are not those of it."""
-    commit = git(folder, "rev-parse", "--verify", "--quiet", "HEAD").stdout.decode()
-    return commit[:7] + "+" * (git(folder, "diff", "--quiet", "HEAD", "--").returncode == 1)
+    commit = git(folder, "rev-parse", "--verify", "--quiet", "HEAD").stdout.decode()[:7]
+    return f"{commit}+" if git(folder, "status", "--porcelain").stdout.strip() else commit
 
 
 def resolve(folder: Path, revision: str) -> str:
@@ -81,7 +81,7 @@ def resolve(folder: Path, revision: str) -> str:
         )
     if git(folder, "rev-parse", "--git-dir").returncode:
         reason = done.stderr.decode(errors="replace").strip() or "no git repository"
-        first, *_, last = reason.splitlines() * 2
+        first, last = reason.splitlines()[0], reason.splitlines()[-1]
         if "safe.directory" in last:
             raise CheckoutError(
                 f"{folder} belongs to another user, so git does not read it: allow it with "

@@ -122,6 +122,12 @@ def check_interpreter(python: str) -> str:
     if not rest:
         raise UnusableEnvironmentError(f"{path} ends when it imports NumPy: {last_words(done)}")
     if rest[0] is None:
+        target = Path(path).parent / os.readlink(path) if os.path.islink(path) else Path(path)
+        if target.parent != Path(path).parent and (target.parents[1] / "pyvenv.cfg").exists():
+            raise UnusableEnvironmentError(
+                f"{path} is a link to {target}, whose environment Python does not find from there: "
+                f"give {target}"
+            )
         install = shlex.join([path, "-m", "pip", "install", "numpy"])
         raise UnusableEnvironmentError(f"{path} has no NumPy: install it there with {install}")
     if rest[0]:

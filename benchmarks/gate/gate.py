@@ -36,8 +36,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count, cycle, islice
 from typing import Any, NamedTuple
@@ -176,7 +175,7 @@ class Gate:
     def _make(self, worker: Worker, source: Source, folders: Folders) -> Worker:
         """Have a process make a predictor, and label an example with it."""
         worker.make(source, folders)
-        self._label(worker, [0], 1)
+        self.label(worker, [0], 1)
         self.data.check_unchanged([0], 1)
         return worker
 
@@ -202,13 +201,13 @@ class Gate:
             for k, worker in enumerate(workers):
                 for j, size in enumerate(sizes):
                     n_calls = min(MOST_CALLS, max(2, int(BLOCK / best[k, j])))
-                    best[k, j] = min(best[k, j], *self._label(worker, [0] * n_calls, size))
+                    best[k, j] = min(best[k, j], *self.label(worker, [0] * n_calls, size))
             seconds = [float(s) for s in np.sqrt(best.prod(axis=1))]
             if k_round + 1 >= ROUNDS[0] and level(seconds):
                 break
         return seconds
 
-    def _label(
+    def label(
         self,
         worker: Worker,
         starts: list[int],
@@ -239,7 +238,7 @@ class Gate:
 
         def predict(x: Array) -> Array:
             examples[n : n + len(x)] = x
-            self._label(worker, [n], len(x))
+            self.label(worker, [n], len(x))
             return labels[n : n + len(x)].copy()
 
         check_near_ties(predict, self.data.coef, batch_size)
@@ -247,10 +246,10 @@ class Gate:
     def _warm_up(self, workers: list[Worker], starts: range) -> float:
         """Have processes label some batches of a size, and return the seconds of the fastest."""
         self._check_near_ties(workers[0], starts.step)
-        seconds = self._label(workers[0], [starts[0], starts[-1]], starts.step)
+        seconds = self.label(workers[0], [starts[0], starts[-1]], starts.step)
         if min(seconds) < AWAKE:
             for worker in workers[1:]:
-                seconds += self._label(worker, [starts[0], starts[-1]], starts.step)
+                seconds += self.label(worker, [starts[0], starts[-1]], starts.step)
         self.data.check_unchanged([starts[0], starts[-1]], starts.step)
         return min(seconds)
 
@@ -277,27 +276,21 @@ class Gate:
             If the baseline's side does any of it.
         """
         begin = time.perf_counter()
-        seconds = self._seconds_left / max(1, self._cases_left)
-        call = self._warm_up_both(compared, starts)
-        n_calls = min(MOST_CALLS, int(BLOCK / call))
-        n_calls = n_calls if n_calls >= FEWEST_CALLS else 1
-        pairs: list[tuple[float, float]] = []
-        rounds: list[float] = []
-        turns = len(compared.duets), TURN
-        measured = self._pairs(compared, starts, n_calls, call, pairs, rounds)
-        n = even(max(FEWEST, min(500, FIRST_LOOK / (2 * n_calls * call))))
+        share_of_time = self._seconds_left / max(1, self._cases_left)
+        pairs = Pairs(self, compared, starts, self._warm_up_both(compared, starts))
+        threshold, turns = 1 + self.max_slowdown, (len(compared.duets), TURN)
         false_alarm = FALSE_ALARM / max(1, self._cases_not_slower)
-        unspent, threshold = 1.0, 1 + self.max_slowdown
+        n, unspent = pairs.first_look, 1.0
         while True:
             left = self._seconds_left - (time.perf_counter() - begin)
-            say(f"{len(pairs)} pairs, at most {max(0, left):.0f} s left")
-            for _ in islice(measured, n - len(pairs)):
-                pass
-            in_time = n * seconds / (time.perf_counter() - begin)
+            say(f"{len(pairs.durations)} pairs, at most {max(0, left):.0f} s left")
+            while len(pairs.durations) < n:
+                pairs.measure_one()
+            in_time = n * share_of_time / (time.perf_counter() - begin)
             more = even(min(1.5 * n, in_time, MOST))
             share = LOOK if more > 1.1 * n else unspent
             unspent -= share
-            found = judge(pairs, turns, threshold, share * false_alarm, share * MISS)
+            found = judge(pairs.durations, turns, threshold, share * false_alarm, share * MISS)
             if found.verdict != Verdict.UNDECIDED or not unspent:
                 break
             n = more
@@ -305,9 +298,9 @@ class Gate:
         self._cases_not_slower -= found.verdict == Verdict.SLOWER
         self._cases_left -= 1
         self._seconds_left -= taken
-        gate = GateRecord(
+        judged = GateRecord(
             commit=self.baseline.commit,
-            pairs=pairs,
+            pairs=pairs.durations,
             n_builds=turns[0],
             turn=turns[1],
             max_slowdown=self.max_slowdown,
@@ -317,39 +310,47 @@ class Gate:
             differences=compared.differences,
             **found.as_saved(),
         )
-        return gate, rounds
-
-    def _pairs(
-        self,
-        compared: Compared,
-        starts: range,
-        n_calls: int,
-        call: float,
-        pairs: list[tuple[float, float]],
-        rounds: list[float],
-    ) -> Iterator[None]:
-        """Measure a pair of blocks each time that the next one is asked for."""
-        coin, batches = random.Random(0), cycle(starts)
-        current_first = False
-        while True:
-            current, baseline = compared.duets[len(pairs) // TURN % len(compared.duets)]
-            current_first = not current_first if len(pairs) % 2 else coin.random() < 0.5
-            block = list(islice(batches, n_calls))
-            durations, core = {}, ANY_CORE
-            for is_current in (current_first, not current_first):
-                worker = current if is_current else baseline
-                with nullcontext() if is_current else blaming_baseline():
-                    durations[is_current] = self._label(
-                        worker, block, starts.step, n_calls * call, core
-                    )
-                core = worker.core
-            pairs.append((statistics.median(durations[True]), statistics.median(durations[False])))
-            rounds += durations[True][: MAX_ROUNDS - len(rounds)]
-            yield
+        return judged, pairs.rounds
 
     def close(self) -> None:
         self._end(self._workers)
         self.baseline.close()
+
+
+class Pairs:
+    """The pairs of a case, measured one after the other; a call takes about `call` seconds."""
+
+    def __init__(self, gate: Gate, compared: Compared, starts: range, call: float) -> None:
+        self._gate, self._duets, self._batch_size = gate, compared.duets, starts.step
+        n_calls = min(MOST_CALLS, int(BLOCK / call))
+        self._n_calls = n_calls if n_calls >= FEWEST_CALLS else 1
+        self._seconds = self._n_calls * call  # of a block
+        self._batches = cycle(starts)
+        self._coin = random.Random(0)
+        self._current_first = False
+        self.durations: list[tuple[float, float]] = []  # current, baseline
+        self.rounds: list[float] = []  # of the current side's calls
+        self.first_look = even(max(FEWEST, min(500, FIRST_LOOK / (2 * self._seconds))))
+
+    def measure_one(self) -> None:
+        """Measure a pair of blocks: the second of an A B B A in the other order than the first."""
+        n = len(self.durations)
+        self._current_first = not self._current_first if n % 2 else self._coin.random() < 0.5
+        current, baseline = self._duets[n // TURN % len(self._duets)]
+        block = list(islice(self._batches, self._n_calls))
+        if self._current_first:
+            of_current = self._label(current, block, ANY_CORE)
+            with blaming_baseline():
+                of_baseline = self._label(baseline, block, current.core)
+        else:
+            with blaming_baseline():
+                of_baseline = self._label(baseline, block, ANY_CORE)
+            of_current = self._label(current, block, baseline.core)
+        self.durations.append((statistics.median(of_current), statistics.median(of_baseline)))
+        self.rounds += of_current[: MAX_ROUNDS - len(self.rounds)]
+
+    def _label(self, worker: Worker, block: list[int], core: int) -> list[float]:
+        return self._gate.label(worker, block, self._batch_size, self._seconds, core)
 
 
 def level(seconds: list[float]) -> bool:

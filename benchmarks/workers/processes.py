@@ -98,10 +98,12 @@ class Worker:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # what it prints
         questions, self._questions = os.pipe()
         self._answers, answers = os.pipe()
+        command = [python, str(WORKER), str(questions), str(answers), str(os.getpid())]
+        if not collects:
+            command.append("no-gc")
         try:
             self.process = subprocess.Popen(
-                [python, str(WORKER), str(questions), str(answers), str(os.getpid())]
-                + ["no-gc"] * (not collects),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=self._said,
                 stderr=subprocess.STDOUT,
@@ -110,6 +112,8 @@ class Worker:
                 process_group=0,
             )
         except OSError as error:
+            os.close(self._questions)
+            os.close(self._answers)
             raise WorkerError(f"{python} cannot be run: {error.strerror}") from error
         finally:
             os.close(questions)
