@@ -1,4 +1,4 @@
-"""Keep the earlier file of ``--benchmark-json`` until a whole new one takes its place.
+"""Keep the earlier file of ``--benchmark-json`` until that of a whole run takes its place.
 
 pytest-benchmark would write over it, also with the few cases of an interrupted run. So it writes to
 a temporary file without a name, which nothing leaves behind.
@@ -31,6 +31,16 @@ class Destination(os.PathLike[str]):
     def __str__(self) -> str:  # in pytest-benchmark's line "Wrote benchmark data in: …"
         return f"{self.target}, if the run is whole"
 
+    def write(self) -> None:
+        """Write the file, if pytest-benchmark has written all of it."""
+        self.file.seek(0)
+        content = self.file.read()
+        try:
+            json.loads(content)
+        except ValueError:
+            return
+        atomic_write.write(self.target, content)
+
 
 DESTINATION = pytest.StashKey[Destination]()
 
@@ -56,23 +66,10 @@ def written(config: pytest.Config, is_whole: bool) -> Iterator[None]:
     """Write the file of a whole run, after pytest-benchmark, whatever that raises."""
     destination = config.stash.get(DESTINATION, None)
     try:
-        yield
+        try:
+            yield
+        finally:
+            if destination and is_whole:
+                destination.write()
     except OSError as error:
         pytest.exit(f"the run cannot be saved: {error}", pytest.ExitCode.INTERNAL_ERROR)
-    finally:
-        if destination and is_whole:
-            write(destination)
-
-
-def write(destination: Destination) -> None:
-    """Write what pytest-benchmark has written, if that is whole."""
-    content = Path(destination).read_bytes()
-    try:
-        json.loads(content)
-    except ValueError:
-        return
-    try:
-        atomic_write.write(destination.target, content)
-    except OSError as error:
-        reason = f"{destination.target} cannot be written: {error.strerror}"
-        pytest.exit(reason, pytest.ExitCode.INTERNAL_ERROR)

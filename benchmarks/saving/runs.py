@@ -31,7 +31,7 @@ class Stats(msgspec.Struct):
     q1: Figure
     median: Figure
     q3: Figure
-    data: list[Figure] | None = None
+    data: Sequence[Figure] = ()  # of each round, where the file has them
 
 
 class Benchmark(msgspec.Struct):
@@ -57,27 +57,26 @@ class About(msgspec.Struct):
     machine_info: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Point:
-    """A batch size of a predictor in a run."""
+class Point(CaseRecord, kw_only=True):
+    """A batch size of a predictor in a run; of a baseline, without what the gate found."""
 
-    batch_size: int
-    median: float  # of the latencies in seconds, as q1, q3 and p95
+    throughput: float  # predictions per second at the median latency
+    median: float  # of the latencies in seconds, as q1 and q3
     q1: float
     q3: float
-    p95: float | None = None  # of 20 rounds or more
     rounds: Sequence[float] = ()  # the latency of each in seconds, where the file has them
-    record: CaseRecord | None = None  # what else was saved; nothing of a baseline
 
-    @property
-    def limit(self) -> Limit | None:
-        """The limit, where the file has it."""
-        return self.record.limit if self.record else None
+    @classmethod
+    def of_stats(cls, record: CaseRecord, stats: Stats) -> Point:
+        saved = msgspec.structs.asdict(record)
+        saved["throughput"] = record.batch_size / stats.median
+        return cls(**saved, median=stats.median, q1=stats.q1, q3=stats.q3, rounds=stats.data)
 
-    @property
-    def throughput(self) -> float:
-        """Predictions per second."""
-        return self.batch_size / self.median
+    @classmethod
+    def of_rounds(cls, record: CaseRecord, rounds: Sequence[float]) -> Point:
+        q1, median, q3 = map(float, np.percentile(rounds, (25, 50, 75)))
+        p95 = percentile(rounds, 95)
+        return cls.of_stats(msgspec.structs.replace(record, p95=p95), Stats(q1, median, q3, rounds))
 
 
 @dataclass(frozen=True)
@@ -96,12 +95,39 @@ class Machine(NamedTuple):
     node: str
     cpu: str
     cores: str
-    kernels: str  # of the BLAS
+    blas_kernels: str
     numpy: str
     blas: str
     python: str
     kernel: str
     variables: str
+
+    @classmethod
+    def of(cls, info: dict[str, Any]) -> Machine:
+        """Say what pytest-benchmark's ``machine_info`` tells."""
+
+        def known(*keys: str, of: str = "") -> str:
+            value: Any = info
+            for key in keys:
+                value = value.get(key) if isinstance(value, dict) else None
+            return f"{of}{value}" if value else ""
+
+        node, cores = known("node") or "unknown machine", known("usable_cores")
+        cpu = re.sub(r"\((R|TM)\)| CPU(?= @)| \d+-Core| Processor", "", known("cpu", "brand_raw"))
+        python = known("python_implementation").replace("CPython", "") or "Python"
+        environment = info.get("environment")
+        variables = environment.items() if isinstance(environment, dict) else ()
+        return cls(
+            node=node,
+            cpu=cpu or node,
+            cores=f"{cores} core{'' if cores == '1' else 's'}" if cores else "",
+            blas_kernels=known("blas", "architecture", of="BLAS for "),
+            numpy=known("numpy_version", of="NumPy "),
+            blas=f"{known('blas', 'name')} {known('blas', 'version')}".strip(),
+            python=known("python_version", of=f"{python} "),
+            kernel=known("kernel", of="kernel "),
+            variables=" ".join(f"{name}={value}" for name, value in variables),
+        )
 
     @property
     def hardware(self) -> str:
@@ -111,7 +137,7 @@ class Machine(NamedTuple):
     @property
     def software(self) -> tuple[str, ...]:
         """What else they depend on."""
-        return self.kernels, self.numpy, self.blas, self.python, self.kernel, self.variables
+        return self[3:]
 
 
 @dataclass(frozen=True)
@@ -133,8 +159,19 @@ class Run:
     @property
     def judged(self) -> list[tuple[CaseRecord, GateRecord]]:
         """The cases that the gate judged, and what it found."""
-        records = [point.record for line in self.lines for point in line.cases]
-        return [(record, record.gate) for record in records if record and record.gate]
+        return [(case, case.gate) for line in self.lines for case in line.cases if case.gate]
+
+
+def read_runs(paths: Iterable[Path]) -> tuple[list[Run], int]:
+    """Read saved runs, each once; the status is 2 where one cannot be used, as stderr says."""
+    runs, status = [], 0
+    for path in {os.path.realpath(path): path for path in paths}.values():
+        try:
+            runs.append(read_run(path))
+        except UnusableRunError as error:
+            print(f"{path}: {error}", file=sys.stderr)
+            status = 2
+    return runs, status
 
 
 def read_run(path: Path) -> Run:
@@ -156,18 +193,13 @@ def read_run(path: Path) -> Run:
         time = moment(about.commit_info.time)
     except (TypeError, ValueError):  # outside of a repository
         time = measured
-    return Run(
-        path=path,
-        commit=short(about.commit_info.id) + "+" * bool(about.commit_info.dirty),
-        time=time,
-        machine=described(about.machine_info),
-        lines=lines,
-        measured=measured,
-    )
+    commit = short(about.commit_info.id)
+    if about.commit_info.dirty:
+        commit += "+"
+    return Run(path, commit, time, Machine.of(about.machine_info), lines, measured)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a file of pytest-benchmark's: JSON with a list ``benchmarks``."""
     try:
         content = json.loads(path.read_bytes(), parse_constant=float)
     except OSError as error:
@@ -187,30 +219,28 @@ def lines_of(rows: list[Any]) -> tuple[Line, ...]:
     for i, row in enumerate(rows):
         info = row.get("extra_info") if isinstance(row, dict) else None
         if not isinstance(info, dict) or "predictor" not in info:
-            continue  # of another suite
+            continue
         benchmark = converted(row, Benchmark, f"benchmarks[{i}]")
-        record, stats = benchmark.extra_info, benchmark.stats
+        case, stats = benchmark.extra_info, benchmark.stats
         if "latency_floor" in info:
-            record.limit = converted(info, Limit, f"benchmarks[{i}].extra_info")
-        line = lines.setdefault((record.predictor, record.workload, ""), {})
-        if record.batch_size in line:
+            case.limit = converted(info, Limit, f"benchmarks[{i}].extra_info")
+        line = lines.setdefault((case.predictor, case.workload, ""), {})
+        if case.batch_size in line:
             raise UnusableRunError(
-                f"has {record.predictor}, batch size {record.batch_size}, more than once"
+                f"has {case.predictor}, batch size {case.batch_size}, more than once"
             )
         if not stats.q1 <= stats.median <= stats.q3:
             raise UnusableRunError(
                 f"has quartiles out of order: {stats.q1}, {stats.median}, {stats.q3}"
             )
-        if gate := record.gate:  # by the pairs: what pytest-benchmark has are fewer
-            current, baseline = zip(*gate.pairs, strict=True)
-            line[record.batch_size] = of_rounds(record.batch_size, current, record)
-            older = lines.setdefault((record.predictor, record.workload, short(gate.commit)), {})
-            older[record.batch_size] = of_rounds(record.batch_size, baseline)
+        if case.gate:  # by the pairs: what pytest-benchmark has are fewer
+            current, baseline = zip(*case.gate.pairs, strict=True)
+            line[case.batch_size] = Point.of_rounds(case, current)
+            older = lines.setdefault((case.predictor, case.workload, short(case.gate.commit)), {})
+            not_judged = msgspec.structs.replace(case, gate=None, limit=None)
+            older[case.batch_size] = Point.of_rounds(not_judged, baseline)
         else:
-            line[record.batch_size] = Point(
-                record.batch_size, stats.median, stats.q1, stats.q3, record.p95, stats.data or (),
-                record,
-            )  # fmt: skip
+            line[case.batch_size] = Point.of_stats(case, stats)
     if not lines:
         raise UnusableRunError("has no case of this suite: save a run of pytest benchmarks/")
     return tuple(
@@ -237,52 +267,6 @@ def moment(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def described(machine: dict[str, Any]) -> Machine:
-    """Say what a run ran on, as far as its file does."""
-
-    def part(name: str, key: str) -> str:
-        section = machine.get(name)
-        return str(section.get(key) or "") if isinstance(section, dict) else ""
-
-    def known(text: str, value: object) -> str:
-        return text.format(value) if value else ""
-
-    environment = machine.get("environment")
-    variables = environment.items() if isinstance(environment, dict) else ()
-    node, cores = str(machine.get("node", "unknown machine")), machine.get("usable_cores")
-    python = str(machine.get("python_implementation") or "Python").replace("CPython", "Python")
-    cpu = re.sub(r"\((R|TM)\)| CPU(?= @)| \d+-Core| Processor", "", part("cpu", "brand_raw"))
-    return Machine(
-        node=node,
-        cpu=cpu or node,
-        cores=known("{} core" if cores == 1 else "{} cores", cores),
-        kernels=known("BLAS for {}", part("blas", "architecture")),
-        numpy=known("NumPy {}", machine.get("numpy_version")),
-        blas=" ".join(filter(None, (part("blas", "name"), part("blas", "version")))),
-        python=known(f"{python} {{}}", machine.get("python_version")),
-        kernel=known("kernel {}", machine.get("kernel")),
-        variables=" ".join(f"{name}={value}" for name, value in variables),
-    )
-
-
-def of_rounds(batch_size: int, rounds: Sequence[float], record: CaseRecord | None = None) -> Point:
-    """Return a point by the durations of its rounds."""
-    q1, median, q3 = map(float, np.percentile(rounds, (25, 50, 75)))
-    return Point(batch_size, median, q1, q3, percentile(rounds, 95), rounds, record)
-
-
 def short(commit: str) -> str:
     """Shorten a commit's id as git does."""
     return re.sub(r"^([0-9a-f]{7})[0-9a-f]+$", r"\1", commit)
-
-
-def read_runs(paths: Iterable[Path]) -> tuple[list[Run], int]:
-    """Read saved runs, each once; the status is 2 where one cannot be used, as stderr says."""
-    runs, status = [], 0
-    for path in {os.path.realpath(path): path for path in paths}.values():
-        try:
-            runs.append(read_run(path))
-        except UnusableRunError as error:
-            print(f"{path}: {error}", file=sys.stderr)
-            status = 2
-    return runs, status
