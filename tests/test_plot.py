@@ -27,7 +27,7 @@ from benchmarks.drawing.files import save
 from benchmarks.drawing.history import draw_history
 from benchmarks.drawing.style import BETWEEN_SIZES, STYLE, fitted, letters, sizes_apart
 from benchmarks.plot import main
-from benchmarks.saving.runs import Line, Run, UnusableRunError, described, read_run, read_runs
+from benchmarks.saving.runs import Line, Machine, Run, UnusableRunError, read_run, read_runs
 from benchmarks.wording.quantities import duration
 from tests.helpers.processes import heed_interrupts, size_of_files
 from tests.helpers.saved_runs import case, drawn_by, gated, legend, run, script, texts, write
@@ -303,7 +303,7 @@ def test_latency_budget(
 
 def test_predictors_have_colours_and_runs_line_styles() -> None:
     older, newer = (
-        Run(Path(name), name, datetime(2026, 1, 1, tzinfo=UTC), described({}), lines)
+        Run(Path(name), name, datetime(2026, 1, 1, tzinfo=UTC), Machine.of({}), lines)
         for name, lines in (
             ("older", (Line("formula", "w", ()), Line("packed", "w", ()))),
             (
