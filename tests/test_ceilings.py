@@ -3,7 +3,6 @@
 import json
 import math
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -58,41 +57,39 @@ def ceilings() -> Ceilings:
         pytest.skip(str(error))
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_ceilings_are_those_that_numpy_comes_near(dtype: str, ceilings: Ceilings) -> None:
-    """A wrong count halves or doubles a rate.
+@pytest.mark.usefixtures("ceilings")
+def test_operations_and_bytes_are_counted_right(dtype: str) -> None:
+    in_c = module.InC(np.dtype(dtype))
+    # Each chain comes to 1, and its first element counts.
+    in_vector, rest = divmod(in_c._operations, 2 * in_c._multiply_add(1000))
+    assert rest == 0
+    values = np.ones(8 * 100, np.uint64)
+    lines = values[-values.ctypes.data % module.LINE // 8 :]
+    for n_lines in (1, 8, 99):
+        n_vectors = n_lines * module.LINE / (in_vector * np.dtype(dtype).itemsize)
+        assert in_c._read(lines.ctypes.data, n_lines, 3) == 3 * n_vectors
 
-    Tried until it holds, for a minute at the most, by the best of both sides, as neighbours come
-    and go: it does not show how often they are near.
-    """
-    coef = np.ones(2**24).view(dtype).reshape(64, -1)  # more than caches hold
-    square = np.ones((1024, 1024), dtype)
-    if machine.hint(machine.blas_info()):
-        pytest.skip("a BLAS for an older CPU")
+
+@pytest.mark.alone
+def test_ceilings_are_no_less_than_what_numpy_reaches() -> None:
+    """Of what is compiled badly they are. The best of three each: neighbours slow all of them."""
+    coef, square = np.ones((64, 2**18)), np.ones((1024, 1024))
     cores = usable_cores()
-    parts = np.array_split(coef.reshape(-1).view(np.float64), cores)
-    ceilings = Ceilings(coef, coef.dtype)
-    read = computed = 0.0
-
-    def is_near() -> bool:
-        of_limit = computed / ceilings.flop_rate  # 0.61 to 0.72 where OpenBLAS has AVX-512
-        return 0.65 < read / ceilings.bandwidth < 1.5 and 0.55 < of_limit < 1.15
-
+    try:
+        ceilings = Ceilings(coef, coef.dtype)
+    except NoCompilerError as error:
+        pytest.skip(str(error))
+    parts = np.array_split(coef.reshape(-1), cores)
+    read, computed = [], []
     # BLAS's own threads would spin beside the ceilings.
     with threadpool_limits(1), ThreadPoolExecutor(cores) as threads:
-
-        def rate(amount: float, work: Callable[[Any], Any], n: int) -> float:
-            return amount / min(timed(lambda: [*threads.map(work, parts)])[0] for _ in range(n))
-
-        start, n_rounds = time.perf_counter(), 0
-        while n_rounds < 3 or (not is_near() and time.perf_counter() - start < 60):
+        for _ in range(3):
             ceilings.measure(0.05)
-            read = max(read, rate(coef.nbytes, lambda part: part.dot(part), 5))
-            n_operations = cores * 2 * len(square) ** 3
-            computed = max(computed, rate(n_operations, lambda _: square.dot(square), 2))
-            n_rounds += 1
-    assert is_near(), (read, computed, ceilings.limit)
+            read.append(timed(lambda: [*threads.map(lambda part: part.dot(part), parts)])[0])
+            computed.append(timed(lambda: [*threads.map(lambda _: square.dot(square), parts)])[0])
+    assert coef.nbytes / min(read) < 1.5 * ceilings.bandwidth
+    assert cores * 2 * len(square) ** 3 / min(computed) < 1.5 * ceilings.flop_rate
 
 
 def test_best_of_the_session_counts(ceilings: Ceilings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,53 +187,47 @@ def test_variables_are_saved_and_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("architecture", "found", "variable", "expected"),
     [
-        ("Haswell", ["X86_V3", "X86_V4"], "Haswell", "OPENBLAS_CORETYPE=Haswell is set; this CPU"),
-        ("Zen", ["AVX2", "AVX512F"], None, "OPENBLAS_CORETYPE is not set; this CPU has AVX-512"),
-        ("Nehalem", ["X86_V3"], None, "this CPU has AVX2"),
-        ("Haswell", ["X86_V3"], "Haswell", None),
-        ("SkylakeX", ["X86_V3", "X86_V4"], None, None),
-        ("neoversen1", [], None, None),
-        (None, ["X86_V4"], None, None),
+        ("Haswell", "X86_V4", "Haswell", "OPENBLAS_CORETYPE=Haswell is set; this CPU has AVX-512"),
+        ("Nehalem", "X86_V3", None, "OPENBLAS_CORETYPE is not set; this CPU has AVX2"),
+        ("Haswell", "X86_V3", "Haswell", None),
+        ("SkylakeX", "X86_V4", None, None),
+        (None, "X86_V4", None, None),
     ],
-)  # fmt: skip
-def test_hint(
+)
+def test_hint_of_kernels(
     monkeypatch: pytest.MonkeyPatch,
     architecture: str | None,
-    found: list[str],
+    found: str,
     variable: str | None,
     expected: str | None,
 ) -> None:
-    monkeypatch.setattr(np, "show_config", lambda mode: {"SIMD Extensions": {"found": found}})
+    monkeypatch.setattr(np, "show_config", lambda mode: {"SIMD Extensions": {"found": [found]}})
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
     if variable:
         monkeypatch.setenv("OPENBLAS_CORETYPE", variable)
-    hint = machine.hint({"architecture": architecture})
-    assert hint is None if expected is None else hint is not None and expected in hint
+    said = list(machine.hints({"architecture": architecture}))
+    begin = f"hint: NumPy's BLAS uses kernels for {architecture}; "
+    assert said == ([begin + expected] if expected else [])
 
 
 def test_hint_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "usable_cores", lambda: 2)
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    assert machine.hint_of_threads({"threads": 2}) is machine.hint_of_threads({}) is None
-    hint = (
-        "hint: NumPy's BLAS has 8 threads for 2 usable cores; packed has no more threads than cores"
-    )
+    assert list(machine.hints({"threads": 2})) == []
     (said,) = machine.hints({"threads": 8})
-    assert said.startswith(hint)
+    assert said.startswith("hint: NumPy's BLAS has 8 threads for 2 usable cores; packed has no")
     assert said.endswith(": set OMP_NUM_THREADS=2")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
-    assert machine.hints({"threads": 8})[0].endswith(": set OPENBLAS_NUM_THREADS=2")
+    (said,) = machine.hints({"threads": 8})
+    assert said.endswith(": set OPENBLAS_NUM_THREADS=2")
 
 
 @pytest.mark.parametrize(
     ("built_with", "found", "said"),
     [
-        ({}, [], "BLAS: none; cores"),
-        ({"Build Dependencies": {}}, [], "BLAS: none; cores"),
-        ({"Build Dependencies": {"blas": {}}}, [], "BLAS: none; cores"),
-        ({"Build Dependencies": {"blas": {"name": "accelerate"}}}, [], "BLAS: accelerate; cores"),
         ({}, [{"user_api": "openmp"}], "BLAS: none; cores"),
+        ({"Build Dependencies": {"blas": {"name": "accelerate"}}}, [], "BLAS: accelerate; cores"),
         ({}, [{"user_api": "blas", "internal_api": "blis", "version": None, "num_threads": 2}],
          "BLAS: blis; cores"),
     ],
@@ -246,10 +237,14 @@ def test_header_without_a_blas(
 ) -> None:
     monkeypatch.setattr(np, "show_config", lambda mode: built_with)
     monkeypatch.setattr("threadpoolctl.threadpool_info", lambda: found)
+    monkeypatch.setenv("KMP_DUPLICATE_LIB_OK", "True")  # as the import of threadpoolctl does
     blas = machine.blas_info()
     assert said in machine.header(blas)[0]
-    assert machine.hints(blas) == []
+    assert list(machine.hints(blas)) == []
     assert machine.machine_info(blas)["blas"] == blas
+    assert not machine.variables().keys() & {"KMP_DUPLICATE_LIB_OK"}
+    monkeypatch.setenv("KMP_DUPLICATE_LIB_OK", "TRUE")
+    assert machine.variables()["KMP_DUPLICATE_LIB_OK"] == "TRUE"
 
 
 def test_one_disturbed_call_does_not_decide_the_rounds() -> None:

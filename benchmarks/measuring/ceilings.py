@@ -42,7 +42,7 @@ class Ceilings:
     def __init__(self, coef: Array, precision: np.dtype[Any]) -> None:
         self._in_c = InC(precision)
         self._memory = whole_lines(coef, coef.size * precision.itemsize)
-        self._of = (*coef.shape, coef.dtype.name, precision.name)
+        self._shape, self._dtypes = coef.shape, (coef.dtype.name, precision.name)
         self.bandwidth = self.flop_rate = 0.0
 
     def measure(self, for_seconds: float = 0.0) -> None:
@@ -61,7 +61,7 @@ class Ceilings:
     @property
     def limit(self) -> Limit:
         """The limit by all that was measured until now."""
-        n_classes, n_features, dtype, precision = self._of
+        (n_classes, n_features), (dtype, precision) = self._shape, self._dtypes
         return Limit(
             n_classes=n_classes, n_features=n_features, dtype=dtype, precision=precision,
             bandwidth=self.bandwidth, flop_rate=self.flop_rate,
@@ -69,13 +69,7 @@ class Ceilings:
 
 
 class InC:
-    """The functions of ``ceilings.c``, on all usable cores.
-
-    Raises
-    ------
-    CompilerError, NoCompilerError
-        If the compiler failed, or there is none.
-    """
+    """The functions of ``ceilings.c``, on all usable cores."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         real = {"float32": "float", "float64": "double"}[dtype.name]
@@ -88,29 +82,32 @@ class InC:
         self._operations: int = ctypes.c_int64.in_dll(compiled, "operations").value
         self._cores = usable_cores()
         self._threads = ThreadPoolExecutor(self._cores)
-        self._iterations = 1
-        self._repeats: dict[int, int] = {}  # by the number of lines
+        self._n_operations = self._n_reads = 1  # that took long enough before
 
     def multiply_add_rate(self) -> float:
         """Return the multiplications and additions per second in registers."""
-        self._iterations, seconds = repeat_enough(
-            lambda n: self._seconds(lambda _: self._multiply_add(n)), self._iterations
+        self._n_operations, seconds = self._long_enough(
+            lambda core, n: self._multiply_add(n), self._n_operations
         )
-        return self._operations * self._iterations * self._cores / seconds
+        return self._operations * self._n_operations * self._cores / seconds
 
     def seconds_to_read(self, values: Array) -> float:
         """Return the seconds to read contiguous values once, each core as many whole lines."""
         n_lines = values.nbytes // LINE // self._cores
         starts = [values.ctypes.data + core * n_lines * LINE for core in range(self._cores)]
-        repeats, seconds = repeat_enough(
-            lambda n: self._seconds(lambda core: self._read(starts[core], n_lines, n)),
-            self._repeats.get(n_lines, 1),
+        self._n_reads, seconds = self._long_enough(
+            lambda core, n: self._read(starts[core], n_lines, n), self._n_reads
         )
-        self._repeats[n_lines] = repeats
-        return seconds / repeats
+        return seconds / self._n_reads
 
-    def _seconds(self, work: Callable[[int], object]) -> float:
-        return timed(lambda: list(self._threads.map(work, range(self._cores))))[0]
+    def _long_enough(self, work: Callable[[int, int], object], n: int) -> tuple[int, float]:
+        """Double `n` until each core's work takes long enough; return it, and the seconds."""
+        while (seconds := timed(self._on_all_cores, work, n)[0]) < AT_ONCE:
+            n *= 2
+        return n, seconds
+
+    def _on_all_cores(self, work: Callable[[int, int], object], n: int) -> None:
+        list(self._threads.map(work, range(self._cores), [n] * self._cores))
 
 
 def whole_lines(coef: Array, nbytes: int) -> Array:
@@ -126,10 +123,3 @@ def whole_lines(coef: Array, nbytes: int) -> Array:
         memory = np.ones(nbytes + LINE, np.uint8)
     start = -memory.ctypes.data % LINE
     return memory[start : start + min(nbytes, memory.nbytes - start) // at_once * at_once]
-
-
-def repeat_enough(seconds: Callable[[int], float], n: int) -> tuple[int, float]:
-    """Double `n` until so many repeats take long enough; return it, and their seconds."""
-    while (taken := seconds(n)) < AT_ONCE:
-        n *= 2
-    return n, taken

@@ -30,16 +30,9 @@ def examples(workload: Workload, out: Array | None = None) -> Array:
 
 
 class Data:
-    """A workload's arrays, which all predictors share, and the formula's labels.
+    """Weights (n_classes, n_features) and examples, which all predictors share, and their labels.
 
-    Parameters
-    ----------
-    coef : ndarray of shape (n_classes, n_features)
-        Weights.
-    x : ndarray of shape (n_samples, n_features)
-        Examples, of the same dtype.
-    labels : ndarray of shape (n_samples,)
-        The formula's.
+    The examples (n_samples, n_features) are of the weights' dtype, the labels the formula's.
     """
 
     def __init__(self, coef: Array, x: Array, labels: Array) -> None:
@@ -54,7 +47,7 @@ class Data:
         return cls(coef, x, linpredict.predict(coef, x))
 
     def restore(self) -> None:
-        """Undo what was changed of a workload's data."""
+        """Undo what was changed."""
         fill(self.coef, (SEED, 0))
         fill(self.x, (SEED, 1))
 
@@ -90,10 +83,9 @@ def fill(values: Array, seed: tuple[int, ...]) -> Array:
     blocks = [values.reshape(-1)[i : i + PER_STREAM] for i in range(0, values.size, PER_STREAM)]
     streams = np.random.SeedSequence(seed).spawn(len(blocks))
 
-    def fill(block: Array, stream: np.random.SeedSequence) -> None:
+    def draw(block: Array, stream: np.random.SeedSequence) -> None:
         np.random.default_rng(stream).standard_normal(out=block, dtype=block.dtype.type)
 
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        for _ in pool.map(fill, blocks, streams):
-            pass
+    with ThreadPoolExecutor(usable_cores()) as threads:
+        list(threads.map(draw, blocks, streams))
     return values

@@ -10,7 +10,7 @@ from benchmarks.array_types import Array, Predict
 from benchmarks.errors import ChangedDataError, WrongLabelsError
 
 CANDIDATES = 256  # pairs of features among which near ties are sought
-PAIRS = 4  # of near ties: a less precise dtype gets one of each pair wrong
+TIES = 4  # of two examples each, of which a less precise dtype gets one wrong
 AT_MOST = 64  # examples of a batch of near ties, so that they take little memory
 
 
@@ -79,7 +79,7 @@ def check_near_ties(predict: Predict, coef: Array, batch_size: int) -> None:
 def near_ties(coef: Array, batch_size: int) -> Iterator[tuple[Array, Array]]:
     """Yield batches that a less precise dtype gets wrong, and the labels of their examples.
 
-    They have as many examples as asked for, `AT_MOST` at most; what is no near tie is zeros. For
+    They have `batch_size` examples, `AT_MOST` at most; those that are no near ties are zeros. For
     one class or one feature there are none.
 
     In the workload's examples rounding the terms to bfloat16 is no more than the rounding that a
@@ -88,29 +88,27 @@ def near_ties(coef: Array, batch_size: int) -> Iterator[tuple[Array, Array]]:
     differ by u**0.75 of their terms, where the dtype rounds by u: 2**-18 of them for float32, which
     rounds by 2**-24 (bfloat16 by 2**-9), and 2**-40 for float64.
     """
-    rng, case = np.random.default_rng(0), np.arange(CANDIDATES)
+    rng, each = np.random.default_rng(0), np.arange(CANDIDATES)
     j, k = rng.integers(coef.shape[1], size=(2, CANDIDATES))
     sign = rng.choice((-1.0, 1.0), CANDIDATES)
     v, w = coef[:, j].astype(np.float64), coef[:, k] * sign
     best = v.argmax(axis=0)  # for c = 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        c = (v[best, case] - v) / (w - w[best, case])  # where each other class has its score
+        c = (v[best, each] - v) / (w - w[best, each])  # where each other class has its score
         c[~(c > 0)] = np.inf
         second = c.argmin(axis=0)
-        c = c[second, case]
-        gap = v[best, case] - v[second, case]
-        terms = sum(abs(v[i, case]) + c * abs(w[i, case]) for i in (best, second))
-    found = np.flatnonzero((j != k) & (c > 1 / 4) & (c < 4) & (gap > terms / 16))[:PAIRS]
+        c = c[second, each]
+        gap = v[best, each] - v[second, each]
+        terms = sum(abs(v[i, each]) + c * abs(w[i, each]) for i in (best, second))
+    found = np.flatnonzero((j != k) & (c > 1 / 4) & (c < 4) & (gap > terms / 16))[:TIES]
     offset = (np.finfo(coef.dtype).eps / 2) ** 0.75 * terms / gap
-    examples = [
-        (i, side * offset[i], label)
-        for i in found
-        for side, label in ((-1, best[i]), (1, second[i]))
-    ]
+    examples = []
+    for i in found:
+        examples += [(i, 1 - offset[i], best[i]), (i, 1 + offset[i], second[i])]
     n = min(batch_size, AT_MOST)
     for start in range(0, len(examples), n):
         x, labels = np.zeros((n, coef.shape[1]), coef.dtype), np.zeros(n, np.intp)
-        for row, (i, by, label) in enumerate(examples[start : start + n]):
-            x[row, j[i]], x[row, k[i]] = 1, sign[i] * c[i] * (1 + by)
+        for row, (i, factor, label) in enumerate(examples[start : start + n]):
+            x[row, j[i]], x[row, k[i]] = 1, sign[i] * c[i] * factor
             labels[row] = label
         yield x, labels

@@ -1,7 +1,4 @@
-"""Description of the machine: for the header, the saved file, a hint, and refusals.
-
-To save another figure of the machine, add it to `machine_info`.
-"""
+"""Description of the machine: for the header, the saved file, hints, and refusals."""
 
 from __future__ import annotations
 
@@ -24,17 +21,17 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 VARIABLES = (
-    *("OPENBLAS_", "GOTO_", "MKL_", "OMP_", "KMP_", "GOMP_", "BLIS_", "VECLIB_", "NUMEXPR_"),
-    *("NPY_", "LINPREDICT_"),
-)
+    "OPENBLAS_", "GOTO_", "MKL_", "OMP_", "KMP_", "GOMP_", "BLIS_", "VECLIB_", "NUMEXPR_", "NPY_",
+    "LINPREDICT_",
+)  # fmt: skip
+BY_THREADPOOLCTL = ("KMP_DUPLICATE_LIB_OK", "True")  # set when that is imported
 # Kernels of OpenBLAS for x86 ("TARGET"s of its build, TargetList.txt), by what a CPU must have.
-AVX512 = ("SkylakeX", "Cooperlake", "Sapphirerapids")
-AVX2 = ("Haswell", "Zen")
-OLDER = (
-    *("Prescott", "Katmai", "Coppermine", "Northwood", "Banias", "Core2", "Penryn", "Dunnington"),
-    *("Nehalem", "Sandybridge", "Atom", "Athlon", "Opteron", "Opteron_SSE3", "Barcelona"),
-    *("Bobcat", "Bulldozer", "Piledriver", "Steamroller", "Excavator", "Nano", "Generic"),
-)
+FOR_AVX2 = ("Haswell", "Zen")
+FOR_OLDER = (
+    "Prescott", "Katmai", "Coppermine", "Northwood", "Banias", "Core2", "Penryn", "Dunnington",
+    "Nehalem", "Sandybridge", "Atom", "Athlon", "Opteron", "Opteron_SSE3", "Barcelona", "Bobcat",
+    "Bulldozer", "Piledriver", "Steamroller", "Excavator", "Nano", "Generic",
+)  # fmt: skip
 
 
 def blas_info() -> dict[str, Any]:
@@ -44,7 +41,8 @@ def blas_info() -> dict[str, Any]:
 
 def variables() -> dict[str, str]:
     """Return the environment variables that are set and may change speed."""
-    return {name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)}
+    named = [item for item in sorted(os.environ.items()) if item[0].startswith(VARIABLES)]
+    return dict(item for item in named if item != BY_THREADPOOLCTL)
 
 
 def machine_info(blas: dict[str, Any]) -> dict[str, Any]:
@@ -69,37 +67,27 @@ def header(blas: dict[str, Any]) -> list[str]:
     return lines
 
 
-def hints(blas: dict[str, Any]) -> list[str]:
+def hints(blas: dict[str, Any]) -> Iterator[str]:
     """Say what keeps others than ``packed`` from their best on this machine."""
-    return [said for said in (hint(blas), hint_of_threads(blas)) if said]
-
-
-def hint_of_threads(blas: dict[str, Any]) -> str | None:
-    """Say where BLAS has more threads than may run at a time, as under a container's quota."""
-    cores, threads = usable_cores(), blas.get("threads") or 0
-    if threads <= cores:
-        return None
-    set_to = [name for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ]
-    return (
-        f"hint: NumPy's BLAS has {threads} threads for {cores} usable core{'s' * (cores > 1)}; "
-        "packed has no more threads than cores, and looks better than it is: set "
-        f"{(*set_to, 'OMP_NUM_THREADS')[0]}={cores}"
-    )
-
-
-def hint(blas: dict[str, Any]) -> str | None:
-    """Say where OpenBLAS uses kernels for an older CPU than this one."""
     extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
     has = {*extensions.get("baseline", ()), *extensions.get("found", ())}
     chosen, variable = blas.get("architecture"), os.environ.get("OPENBLAS_CORETYPE")
-    if chosen in (*AVX2, *OLDER) and has & {"AVX512F", "AVX512_SKX", "X86_V4"}:
+    cpu = None
+    if chosen in (*FOR_AVX2, *FOR_OLDER) and has & {"AVX512F", "AVX512_SKX", "X86_V4"}:
         cpu = "AVX-512"
-    elif chosen in OLDER and has & {"AVX2", "X86_V3"}:
+    elif chosen in FOR_OLDER and has & {"AVX2", "X86_V3"}:
         cpu = "AVX2"
-    else:
-        return None
-    why = f"OPENBLAS_CORETYPE={variable} is set" if variable else "OPENBLAS_CORETYPE is not set"
-    return f"hint: NumPy's BLAS uses kernels for {chosen}; {why}; this CPU has {cpu}"
+    if cpu:
+        why = f"OPENBLAS_CORETYPE={variable} is set" if variable else "OPENBLAS_CORETYPE is not set"
+        yield f"hint: NumPy's BLAS uses kernels for {chosen}; {why}; this CPU has {cpu}"
+    cores, threads = usable_cores(), blas.get("threads") or 0
+    if threads > cores:  # as under a container's quota
+        own = [name for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS") if name in os.environ]
+        yield (
+            f"hint: NumPy's BLAS has {threads} threads for {cores} usable core"
+            f"{'s' if cores > 1 else ''}; packed has no more threads than cores, and looks better "
+            f"than it is: set {own[0] if own else 'OMP_NUM_THREADS'}={cores}"
+        )
 
 
 def available_memory() -> int:

@@ -24,28 +24,26 @@ def warm_up(predict: Predict, data: Data, starts: range) -> float:
         If weights or examples are no longer what they were.
     """
     rest()
-    fastest, total = float("inf"), 0.0
+    seconds: list[float] = []
     n_checked = min(len(starts), max(2, -(-CHECKED // starts.step)))  # one may be remembered
     checked = [starts[k] for k in np.linspace(0, len(starts) - 1, n_checked, dtype=int)]
 
     def call(start: int) -> None:
-        nonlocal fastest, total
         rows = slice(start, start + starts.step)
-        seconds, labels = timed(predict, data.x[rows])
-        fastest, total = min(fastest, seconds), total + seconds
+        taken, labels = timed(predict, data.x[rows])
+        seconds.append(taken)
         check(data.coef, data.x[rows], labels, data.labels[rows], start)
 
     try:
         call(starts[0])
         check_near_ties(predict, data.coef, starts.step)
-        fastest, total = float("inf"), 0.0
+        seconds.clear()
         for start in checked:
             call(start)
     finally:  # a change explains what is wrong or raised
         data.check_unchanged(checked, starts.step)
     # The number of rounds rests on these calls, and one alone may be disturbed. A call that takes a
     # second gets the least number of rounds in any case. The last one follows what read the data.
-    for n_calls in range(n_checked, max(CALLS, n_checked + 1)):
-        if total <= 1:
-            call(checked[n_calls % n_checked])
-    return fastest
+    while len(seconds) < max(CALLS, n_checked + 1) and sum(seconds) <= 1:
+        call(checked[len(seconds) % n_checked])
+    return min(seconds)

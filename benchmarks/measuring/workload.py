@@ -22,16 +22,13 @@ class Workload:
     @classmethod
     def of(cls, config: pytest.Config) -> Workload:
         """Return the workload that the command line asks for."""
-        return cls(
-            *(config.getoption(name) for name in ("classes", "features", "samples", "dtype"))
-        )
+        return cls(*map(config.getoption, ("classes", "features", "samples", "dtype")))
 
     def __str__(self) -> str:
         """Name the workload in a few characters, as in ``64x262144x1024-float64``."""
         return f"{self.n_classes}x{self.n_features}x{self.n_samples}-{self.dtype}"
 
     def case(self, predictor: str, batch_size: int) -> CaseId:
-        """Return which case it is that labels it so."""
         return CaseId(predictor=predictor, batch_size=batch_size, **asdict(self))
 
     @property
@@ -42,10 +39,8 @@ class Workload:
 
     @property
     def weights_nbytes(self) -> int:
-        """Bytes of the weights."""
         return self.n_classes * self.example_nbytes
 
     @property
     def example_nbytes(self) -> int:
-        """Bytes of an example."""
         return self.n_features * ITEMSIZE[self.dtype]

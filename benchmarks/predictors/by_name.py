@@ -15,8 +15,6 @@ from benchmarks.workers.worker import Source
 from benchmarks.workers.worker import make as make_from
 
 SUITE = str(Path(__file__).parents[2])
-
-
 LIBRARIES = "benchmarks.predictors.libraries"
 PREDICTORS = {
     source.name: source
@@ -41,21 +39,20 @@ def find(name: str) -> Source:
     Raises
     ------
     ValueError
-        If there is no such predictor.
+        If it is neither.
     """
     if name in PREDICTORS:
         return PREDICTORS[name]
-    module_name, colon, attribute = name.partition(":")
-    if not (module_name and colon and attribute):
+    module, _, attribute = name.partition(":")
+    if not (module and attribute):
         raise ValueError(
             f"{name!r} is not a predictor: choose from {', '.join(PREDICTORS)}, "
             "or name your own as package.module:factory"
         )
-    return Source(name, module_name, attribute)
+    return Source(name, module, attribute)
 
 
 def is_of_other_library(name: str) -> bool:
-    """Tell whether a predictor is neither the package's nor the user's own."""
     return bool(find(name).extra)
 
 

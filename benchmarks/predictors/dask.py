@@ -24,11 +24,9 @@ def dask(coef: Array) -> Predict:
     """`linpredict.LinearPredictor` on the workers of a Dask cluster.
 
     The cluster is the one that Dask's configuration names (``DASK_SCHEDULER_ADDRESS``), or else a
-    local one with a process of one thread for each usable core, which ends with this process. Each
-    worker has the weights beforehand. The time includes handing out the examples of the batch, in
-    as many blocks as there are workers, and gathering the labels.
-
-    A batch is handed out again where a worker is lost, to those that are left.
+    local one, which ends with this process. Each worker has the weights beforehand. The time
+    includes handing out the examples of the batch, in as many blocks as there are workers, and
+    gathering the labels. Where a worker is lost, a batch is handed out again to those left.
 
     Raises
     ------
@@ -106,12 +104,12 @@ def local_cluster() -> Any:
     """
     from dask.distributed import Client
 
-    environment = dict(os.environ)
+    before = set(os.environ)
     client = Client(
         n_workers=usable_cores(), threads_per_worker=1, dashboard_address=None,
         direct_to_workers=True,
     )  # fmt: skip
-    # What Dask sets for its workers, OMP_NUM_THREADS=1, would slow down what this process loads.
-    os.environ.clear()
-    os.environ.update(environment)
+    # What Dask adds for its workers, OMP_NUM_THREADS=1, would slow down what this process loads.
+    for name in set(os.environ) - before:
+        del os.environ[name]
     return client

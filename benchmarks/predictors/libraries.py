@@ -1,15 +1,13 @@
 """Other libraries, each the way its own users would serve a linear classifier.
 
-To add one, write a function like those below and name it in ``by_name.py``. The weights are
-loaded once, the examples come as a NumPy array and are taken over without a copy where the
-library can, the labels go back as NumPy.
+To add one, write a function like those below and name it in ``by_name.py``. Weights are loaded
+once; examples are taken over from NumPy without a copy where the library can.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from linpredict.cores import n_threads
 
 
 def fewer_threads() -> int | None:
-    """Return how many threads a peer is told to use, or None where it may choose.
+    """Return how many threads a library is told to use, or None where it may choose.
 
     It may where all cores of the machine are ours: one thread for each physical core, say.
     Libraries heed a process's affinity (ONNX Runtime does not), none a container's quota, and few
@@ -30,28 +28,14 @@ def fewer_threads() -> int | None:
     return n_threads() if n_threads() < (os.cpu_count() or 1) else None
 
 
-@contextmanager
-def environment(**defaults: str) -> Generator[None]:
-    """Set variables, those that are not set, for a library that reads them as it starts."""
-    added = {name: value for name, value in defaults.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
-
-
 def sklearn(coef: Array) -> Predict:
     """`sklearn.linear_model.LogisticRegression`, without the scan for NaN and infinity."""
     from sklearn import config_context
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression()
-    model.classes_ = np.arange(len(coef))
-    model.coef_ = coef
-    model.intercept_ = np.zeros(len(coef), coef.dtype)
-    model.n_features_in_ = coef.shape[1]
+    model.classes_, model.n_features_in_ = np.arange(len(coef)), coef.shape[1]
+    model.coef_, model.intercept_ = coef, np.zeros(len(coef), coef.dtype)
 
     def predict(x: Array) -> Array:
         with config_context(assume_finite=True):
@@ -75,7 +59,6 @@ def torch_cuda(coef: Array) -> Predict:
 
 
 def torch_on(device: str, coef: Array) -> Predict:
-    """Return PyTorch's predictor on a device."""
     import torch as library
 
     library.set_num_threads(min(library.get_num_threads(), n_threads()))
@@ -149,8 +132,13 @@ def jax(coef: Array) -> Predict:
     import jax as library
 
     library.config.update("jax_enable_x64", True)
-    with environment(**({"NPROC": str(n)} if (n := fewer_threads()) else {})):
-        device = library.devices("cpu")[0]
+    n = fewer_threads()
+    is_told = n is not None and "NPROC" not in os.environ
+    if is_told:
+        os.environ["NPROC"] = str(n)  # which JAX reads as it starts
+    device = library.devices("cpu")[0]
+    if is_told:
+        del os.environ["NPROC"]
     w = library.device_put(coef, device)
 
     def in_order(scores: Callable[[Any, Any], Any], axis: int) -> Predict:
@@ -168,14 +156,13 @@ def choose_fastest(*ways: Predict) -> Predict:
     """
     chosen: dict[int, Predict] = {}
 
-    def time_of(predict: Predict, x: Array) -> float:
-        predict(x)
-        return min(timed(predict, x)[0] for _ in range(3))
+    def time_of(way: Predict, x: Array) -> float:
+        way(x)
+        return min(timed(way, x)[0] for _ in range(3))
 
     def predict(x: Array) -> Array:
-        choice = chosen.get(len(x))
-        if choice is None:
-            choice = chosen[len(x)] = min(ways, key=lambda p: time_of(p, x))
-        return choice(x)
+        if len(x) not in chosen:
+            chosen[len(x)] = min(ways, key=lambda way: time_of(way, x))
+        return chosen[len(x)](x)
 
     return predict

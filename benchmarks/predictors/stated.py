@@ -18,8 +18,7 @@ def stated_by(predict: Predict, attribute: str) -> Any:
 def precision_of(predict: Predict, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype in which a predictor reads its weights and computes.
 
-    It is what its attribute `precision` says, or that of the object whose method it is; else the
-    workload's `dtype`.
+    It is what its attribute `precision` says, or else the workload's `dtype`.
 
     Raises
     ------
@@ -29,7 +28,7 @@ def precision_of(predict: Predict, dtype: np.dtype[Any]) -> np.dtype[Any]:
     stated = stated_by(predict, "precision")
     if stated is None:
         return dtype
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError):  # no dtype at all
         precision: np.dtype[Any] = np.dtype(stated)
         if precision.name in ITEMSIZE:
             return precision

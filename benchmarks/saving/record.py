@@ -61,18 +61,15 @@ class CaseId(msgspec.Struct, kw_only=True):
     dtype: Dtype
 
     def as_saved(self) -> dict[str, Any]:
-        """Return what is saved with the case."""
         saved: dict[str, Any] = msgspec.to_builtins(self)
         return {key: value for key, value in saved.items() if value is not None}
 
     @property
     def name(self) -> str:
-        """Predictor and batch size in words."""
         return f"{self.predictor}, batch {self.batch_size}"
 
     @property
     def workload(self) -> str:
-        """The workload in words."""
         return (
             f"{self.n_classes:,} classes × {self.n_features:,} features × {self.n_samples:,} "
             f"samples, {self.dtype}"
@@ -104,7 +101,6 @@ class CaseRecord(CaseId, kw_only=True):
         )
 
     def as_saved(self) -> dict[str, Any]:
-        """Return what is saved with the case."""
         saved = super().as_saved()
         saved.pop("limit", None)
         return saved | (self.limit.as_saved(self.batch_size) if self.limit else {})
