@@ -16,7 +16,7 @@ from benchmarks.measuring.labels import check_near_ties, near_ties
 from benchmarks.measuring.warm_up import warm_up
 from benchmarks.measuring.workload import Workload
 from benchmarks.predictors import by_name
-from benchmarks.predictors.libraries import choose_fastest, environment
+from benchmarks.predictors.libraries import choose_fastest
 from linpredict import predict
 from tests.helpers.processes import ENVIRONMENT
 
@@ -219,12 +219,3 @@ def test_the_fastest_way_is_chosen_for_each_batch_size() -> None:
         calls.clear()
         chosen(np.zeros(n))
         assert calls == [name]
-
-
-def test_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SET", "by the user")
-    monkeypatch.delenv("UNSET", raising=False)
-    with environment(SET="1", UNSET="2"):
-        assert (os.environ["SET"], os.environ["UNSET"]) == ("by the user", "2")
-    assert os.environ["SET"] == "by the user"
-    assert "UNSET" not in os.environ
