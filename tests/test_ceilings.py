@@ -162,26 +162,22 @@ def test_limit_in_the_precision_of_each_predictor(tmp_path: Path) -> None:
     assert f"in_no_precision, batch 1: ValueError: {expected}" in done.stdout
 
 
-def test_without_a_compiler_there_is_no_limit(tmp_path: Path) -> None:
+def test_without_a_compiler_and_with_variables(tmp_path: Path) -> None:
+    """There is no limit, and the variables are saved and shown."""
     no_compiler = {"CC": "there-is-no-such-compiler", "LINPREDICT_KERNEL": "off"}
-    path = tmp_path / "run.json"
-    done = run(f"--benchmark-json={path}", environment=no_compiler)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "predictions/s\nformula" in done.stdout
-    for case in json.loads(path.read_text())["benchmarks"]:
-        assert not {"latency_floor", "bandwidth", "flop_rate"} & case["extra_info"].keys()
-    assert script(path, "--out", tmp_path).returncode == 0
-
-
-def test_variables_are_saved_and_shown(tmp_path: Path) -> None:
     variables = {"OMP_PROC_BIND": "close", "OPENBLAS_CORETYPE": "Nehalem", "LINPREDICT_X": "y"}
     path = tmp_path / "run.json"
-    done = run(f"--benchmark-json={path}", environment=variables)
+    done = run(f"--benchmark-json={path}", environment=no_compiler | variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "predictions/s\nformula" in done.stdout
     assert "LINPREDICT_X=y, OMP_PROC_BIND=close, OPENBLAS_CORETYPE=Nehalem" in done.stdout
-    info = json.loads(path.read_text())["machine_info"]
-    assert variables.items() <= info["environment"].items()
-    if info["blas"]["architecture"] == "Nehalem":
+    content = json.loads(path.read_text())
+    for case in content["benchmarks"]:
+        assert not {"latency_floor", "bandwidth", "flop_rate"} & case["extra_info"].keys()
+    assert variables.items() <= content["machine_info"]["environment"].items()
+    if content["machine_info"]["blas"]["architecture"] == "Nehalem":
         assert "kernels for Nehalem; OPENBLAS_CORETYPE=Nehalem is set; this CPU has" in done.stdout
+    assert script(path, "--out", tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -99,10 +99,6 @@ def test_out_of_core(client: Client, tmp_path: Path) -> None:
         )
 
 
-def test_a_worker_uses_one_thread(client: Client) -> None:
-    assert list(client.run(n_threads).values()) == [1, 1]
-
-
 def test_local_cluster_leaves_the_environment() -> None:
     environment = dict(os.environ)
     with dask_cluster.local_cluster() as client:
@@ -197,8 +193,8 @@ def command(*options: str) -> list[str]:
 
 
 def test_in_the_suite(client: Client) -> None:
-    address = {"DASK_SCHEDULER_ADDRESS": client.scheduler.address}
-    done = run("--predictor=dask", environment=address)
+    with connected_to(client):
+        done = run("--predictor=dask")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
 

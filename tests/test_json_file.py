@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -28,22 +29,11 @@ SUMMARY = "latency and throughput, 5x40x32-float64"
 
 def measure(folder: Path, *arguments: str, plugin: Any = None) -> subprocess.CompletedProcess[str]:
     """Measure one case in this process, with a plugin; its status is that of an exception, too."""
+    options = ["-p", "no:cacheprovider", "-p", "no:rerunfailures", "--capture=sys", *ONE]
 
     def main() -> int:
         try:
-            return pytest.main(
-                [
-                    f"{ROOT}/benchmarks",
-                    "-p",
-                    "no:cacheprovider",
-                    "-p",
-                    "no:rerunfailures",
-                    "--capture=sys",
-                    *ONE,
-                    *arguments,
-                ],
-                plugins=[plugin] * bool(plugin),
-            )
+            return pytest.main([f"{ROOT}/benchmarks", *options, *arguments], [plugin or object()])
         except Exception as error:  # as pytest-benchmark's, with which Python ends
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             return 1
@@ -52,16 +42,13 @@ def measure(folder: Path, *arguments: str, plugin: Any = None) -> subprocess.Com
         return in_process(main, folder)
 
 
-class BadSummary:
-    @staticmethod
-    def pytest_terminal_summary() -> None:
-        raise RuntimeError("in the summary")
+def raising_in(hook: str) -> SimpleNamespace:
+    """Return a plugin."""
 
+    def fail() -> None:
+        raise RuntimeError(hook)
 
-class BadFinish:
-    @staticmethod
-    def pytest_sessionfinish() -> None:
-        raise RuntimeError("at the end")
+    return SimpleNamespace(**{hook: fail})
 
 
 @pytest.mark.parametrize(
@@ -70,8 +57,8 @@ class BadFinish:
         (["--benchmark-compare", "--benchmark-compare-fail=mean:1%"], None, 4, "compare-fail"),
         (["--benchmark-storage=file:///proc/x", "--benchmark-autosave"], None, 3, "/proc/x"),
         (["--benchmark-histogram=/proc/x/h"], None, 3, "/proc/x"),
-        ([], BadSummary, 1, "RuntimeError: in the summary"),
-        ([], BadFinish, 1, "RuntimeError: at the end"),
+        ([], raising_in("pytest_terminal_summary"), 1, "RuntimeError: pytest_terminal_summary"),
+        ([], raising_in("pytest_sessionfinish"), 1, "RuntimeError: pytest_sessionfinish"),
     ],
 )
 def test_what_raises_at_the_end_loses_nothing(
@@ -115,42 +102,56 @@ def test_what_is_written_in_part_is_not_kept(tmp_path: Path) -> None:
     destination.file.close()
 
 
-@pytest.mark.parametrize("option", ["-x", "--maxfail=1"])
-def test_run_cut_short_leaves_the_earlier_file(tmp_path: Path, option: str) -> None:
+def test_run_cut_short_leaves_the_earlier_file(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text("earlier")
-    wrong = "--predictor=tests.predictors:wrong_last"
-    done = measure(tmp_path, f"--benchmark-json={path}", option, wrong, "--batch-sizes=1,32")
-    assert done.returncode == 1
+    options = (f"--benchmark-json={path}", "-x", "--predictor=tests.predictors:wrong_last")
+    assert measure(tmp_path, *options, "--batch-sizes=1,32").returncode == 1
     assert path.read_text() == "earlier"
     # Nothing is missing where the last case is the one that fails.
-    last = "--predictor=tests.predictors:wrong_last", "--batch-sizes=1"
-    assert measure(tmp_path, f"--benchmark-json={path}", option, *last).returncode == 1
+    assert measure(tmp_path, *options, "--batch-sizes=1").returncode == 1
     assert len(json.loads(path.read_text())["benchmarks"]) == 1
+
+
+def test_file_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    done = measure(tmp_path, "--benchmark-json=none/run.json")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = (line for line in done.stderr.splitlines() if line)
+    assert line.startswith("ERROR: --benchmark-json: none/run.json cannot be written (there is no ")
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
         ("", "it is a folder"),
-        (".", "it is a folder"),
         ("/", "it is a folder"),
         ("none/run.json", "there is no folder"),
         ("file/run.json", "there is no folder"),
         ("a" * 300, "File name too long"),
         ("/proc/run.json", "No such file or directory"),
         ("loop", "Too many levels of symbolic links"),
+        ("pipe", "it is no plain file"),
+        ("socket", "it is no plain file"),
+        ("device", "it is no plain file"),
+        ("/dev/stdout", "it is no plain file"),  # pytest has it captured in one
+        ("/dev/fd/1", "it is no plain file"),
+        ("/proc/self/fd/1", "it is no plain file"),
     ],
 )
-def test_file_that_cannot_be_written_is_refused(tmp_path: Path, name: str, reason: str) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "loop").symlink_to("loop")
-    done = measure(tmp_path, f"--benchmark-json={name}")
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    (line,) = (line for line in done.stderr.splitlines() if line)
-    assert line.startswith("ERROR: --benchmark-json: ")
-    assert reason in line
-    assert {file.name for file in tmp_path.iterdir()} == {"file", "loop"}
+def test_what_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    Path("loop").symlink_to("loop")
+    Path("device").symlink_to("/dev/null")
+    os.mkfifo("pipe")
+    socket.socket(socket.AF_UNIX).bind("socket")
+    files = {*tmp_path.iterdir()}
+    for refuse in (atomic_write.check_writable, lambda path: atomic_write.write(path, b"whole")):
+        with pytest.raises(OSError, match=reason):
+            refuse(Path(name))
+    assert {*tmp_path.iterdir()} == files
 
 
 def test_plain_file_keeps_mode_and_owner(tmp_path: Path) -> None:
@@ -207,43 +208,18 @@ def test_file_that_cannot_be_replaced_is_written_over(
     assert path.read_bytes() == b"whole"
 
 
-@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "/dev/stdout", "/dev/fd/1"])
-def test_what_is_no_plain_file_is_refused(tmp_path: Path, kind: str) -> None:
-    """Also ``/dev/stdout`` where that is a plain file, which holds other output."""
-    path = Path(kind) if kind.startswith("/") else tmp_path / kind
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "socket":
-        socket.socket(socket.AF_UNIX).bind(str(path))
-    elif kind == "device":
-        path.symlink_to("/dev/null")
-    code = f"""if True:
-        from pathlib import Path
-        from benchmarks.saving import atomic_write
-        try:
-            atomic_write.check_writable(Path({str(path)!r}))
-        except OSError as error:
-            print(error.strerror)
-    """
-    out = tmp_path / "out"
-    with out.open("w") as file:
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=file, check=True)
-    assert out.read_text() == "it is no plain file\n"
-
-
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("option", "message"),
     [
-        (["--benchmark-max-time=inf"], "--benchmark-max-time: Infinity is not a number of seconds"),
-        (["--benchmark-max-time=nan"], "--benchmark-max-time: NaN is not a number of seconds"),
-        (["--benchmark-max-time=-1"], "--benchmark-max-time: -1 is not"),
-        (["--benchmark-timer=time.process_time"], "not time.process_time: leave it out"),
-        (["--benchmark-group-by=batch"], "--benchmark-group-by: 'batch' is not one of group, name"),
-        (["--benchmark-group-by=group,param:no"], "--benchmark-group-by: 'param:no' is not one of"),
+        ("--benchmark-max-time=inf", "--benchmark-max-time: Infinity is not a number of seconds"),
+        ("--benchmark-max-time=nan", "--benchmark-max-time: NaN is not a number of seconds"),
+        ("--benchmark-max-time=-1", "--benchmark-max-time: -1 is not"),
+        ("--benchmark-timer=time.process_time", "not time.process_time: leave it out"),
+        ("--benchmark-group-by=group,param:no", "--benchmark-group-by: 'param:no' is not one of"),
     ],
 )
-def test_refused_before_anything_is_measured(arguments: list[str], message: str) -> None:
-    done = run(*arguments)
+def test_refused_before_anything_is_measured(option: str, message: str) -> None:
+    done = run(option)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -258,11 +234,10 @@ class Repeater:
         metafunc.parametrize("again", range(3))
 
 
-@pytest.mark.parametrize("option", [(), ("--baseline=HEAD",)])
-def test_case_that_is_run_again_is_refused(tmp_path: Path, option: tuple[str, ...]) -> None:
+def test_case_that_is_run_again_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text("earlier")
-    done = measure(ROOT, f"--benchmark-json={path}", *option, plugin=Repeater)
+    done = measure(tmp_path, f"--benchmark-json={path}", plugin=Repeater)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "packed, batch 1 is run again by a plugin" in done.stdout + done.stderr
     assert path.read_text() == "earlier"
@@ -302,22 +277,14 @@ def test_rows_sort_by_batch_size() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"),
-    [
-        ("mypkg.serve", "prepend"),
-        ("mypkg.serve", "importlib"),
-        ("tests.predictors", "prepend"),
-        ("benchmarks.serve", "prepend"),
-    ],
-)
-def test_own_module_in_ones_own_folder(tmp_path: Path, name: str, mode: str) -> None:
+@pytest.mark.parametrize("name", ["mypkg.serve", "tests.predictors", "benchmarks.serve"])
+def test_own_module_in_ones_own_folder(tmp_path: Path, name: str) -> None:
     """``pytest`` leaves the current folder out, and the suite has packages of its own."""
-    for package in ("mypkg", "tests", "benchmarks"):
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").touch()
     module = tmp_path / f"{name.replace('.', '/')}.py"
+    module.parent.mkdir()
+    module.with_name("__init__.py").touch()
     module.write_text("import linpredict\nserve = linpredict.LinearPredictor\n")
+    mode = "importlib" if name == "mypkg.serve" else "prepend"
     done = subprocess.run(
         [Path(sys.executable).with_name("pytest"), f"{ROOT}/benchmarks", *SMALL, "--batch-sizes=1",
          f"--predictor={name}:serve", f"--import-mode={mode}", "-p", "no:cacheprovider"],
