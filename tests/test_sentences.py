@@ -16,7 +16,7 @@ from benchmarks.drawing.limits import limits
 from benchmarks.plot import main
 from benchmarks.saving.limit import Limit
 from benchmarks.saving.runs import read_run
-from benchmarks.wording.quantities import quantity
+from benchmarks.wording.quantities import binary, quantity
 from benchmarks.wording.sentences import in_words
 from tests.helpers.saved_runs import drawn_by, gated, run, write
 
@@ -103,6 +103,15 @@ def test_words_of_six_predictors() -> None:
 )  # fmt: skip
 def test_quantity(value: float, expected: str) -> None:
     assert quantity(value, "s") == expected
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "expected"),
+    [(1, "1 bytes"), (1000, "1,000 bytes"), (130 * 2**20, "130 MiB"), (1023.7 * 1024, "1 MiB"),
+     (2**50, "1,024 TiB")],
+)  # fmt: skip
+def test_binary(n_bytes: float, expected: str) -> None:
+    assert binary(n_bytes) == expected
 
 
 def with_limit(content: dict[str, Any], limit: Limit | None = None) -> dict[str, Any]:

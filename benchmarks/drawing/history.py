@@ -44,8 +44,14 @@ def draw_history(runs: list[Run]) -> Figure | None:
         draw_lines(axes, lines, [run.machine.hardware for run in runs])
         axes.set_title(f"Throughput over Runs: {fitted(predictor, 60)}\n{fitted(workload, 80)}")
     every = -(-len(runs) // 80)
-    panels[-1].set_xticks(range(len(runs))[::every], history_names(runs)[::every])
-    panels[-1].tick_params(axis="x", rotation=90 if len(runs) > 12 else 30)
+    panels[-1].set_xticks(
+        range(len(runs))[::every],
+        history_names(runs)[::every],
+        rotation=90 if len(runs) > 12 else 30,
+        rotation_mode="anchor",  # a label ends at its tick
+        ha="right",
+        va="center" if len(runs) > 12 else "top",
+    )
     panels[-1].set_xlabel("run, by the time of its commit")
     make_room(figure)
     return figure

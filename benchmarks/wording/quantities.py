@@ -97,7 +97,10 @@ def quantity(value: float, unit: str) -> str:
 
 def binary(n_bytes: float) -> str:
     """Write a number of bytes, ``130 MiB``."""
-    power = min(max(int(math.log2(n_bytes) // 10), 0), 4)
-    value = n_bytes / 1024**power
-    unit = ("bytes", "KiB", "MiB", "GiB", "TiB")[power]
-    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if n_bytes < 1023.5:
+            break
+        n_bytes /= 1024
+    else:
+        unit = "TiB"
+    return f"{n_bytes:,.0f} {unit}" if n_bytes >= 100 else f"{n_bytes:.3g} {unit}"
