@@ -97,10 +97,7 @@ def quantity(value: float, unit: str) -> str:
 
 def binary(n_bytes: float) -> str:
     """Write a number of bytes, ``130 MiB``."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if n_bytes < 1023.5:
-            break
-        n_bytes /= 1024
-    else:
-        unit = "TiB"
-    return f"{n_bytes:,.0f} {unit}" if n_bytes >= 100 else f"{n_bytes:.3g} {unit}"
+    units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
+    while n_bytes >= 1023.5 and len(units) > 1:
+        n_bytes, units = n_bytes / 1024, units[1:]
+    return f"{n_bytes:,.0f} {units[0]}" if n_bytes >= 100 else f"{n_bytes:.3g} {units[0]}"
