@@ -3,6 +3,7 @@
 import os
 import pwd
 import select
+import shlex
 import shutil
 import subprocess
 import sys
@@ -66,9 +67,11 @@ def test_kept_for_each_compiler_flag_and_source(
     assert answers(source)
     executable(source.parent / "cc", f'exec  {GCC} "$@"')  # another version of it
     assert answers(source)
+    monkeypatch.setenv("CC", f"{source.parent}/cc -g")
+    assert answers(source)
     source.with_name("answer.h").write_text("")
     assert answers(source)
-    assert len(commands) == len(kept(source)) == 5
+    assert len(commands) == len(kept(source)) == 6
 
 
 @pytest.mark.parametrize(
@@ -215,22 +218,18 @@ def test_relative_paths(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     executable(source.parent / "bin" / "my", f'exec {GCC} "$@"')
     (source.parent / "include").mkdir()
     (source.parent / "include" / "answer.h").write_text("#define ANSWER 42")
-    flags = ("-Iinclude", "-include", "answer.h")
-    monkeypatch.setenv("CC", "./bin/my")
-    assert answers(source, *flags)
-    monkeypatch.setenv("CC", f"{GCC} -Iinclude")
-    assert answers(source, "-include", "answer.h")
-    # Elsewhere, the same words mean others.
+    flags = ["-Iinclude", "-include", "answer.h"]
+    by_folder = [(GCC, flags), (shlex.join([GCC, *flags]), ["-O2"]), ("./bin/my", flags)]
+    messages = [r"answer\.h", r"answer\.h", r"CC is '\./bin/my', which is not there"]
+    for cc, more in by_folder:
+        monkeypatch.setenv("CC", cc)
+        assert answers(source, *more)
     (source.parent / "elsewhere").mkdir()
     monkeypatch.chdir("elsewhere")
-    with pytest.raises(CompilerError, match=r"answer\.h"):
-        library(source, "-include", "answer.h")
-    monkeypatch.setenv("CC", GCC)
-    with pytest.raises(CompilerError, match=r"answer\.h"):
-        library(source, *flags)
-    monkeypatch.setenv("CC", "./bin/my")
-    with pytest.raises(CompilerError, match=r"CC is '\./bin/my', which is not there"):
-        library(source, *flags)
+    for (cc, more), message in zip(by_folder, messages, strict=True):
+        monkeypatch.setenv("CC", cc)
+        with pytest.raises(CompilerError, match=message):
+            library(source, *more)
 
 
 @pytest.mark.parametrize("home", [None, "", "home", "~"])

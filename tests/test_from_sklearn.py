@@ -83,12 +83,6 @@ def test_refused(classifier: Any, error: type[Exception], message: str) -> None:
         LinearPredictor.of(classifier)
 
 
-def test_one_row_alone_is_refused() -> None:
-    for intercept in (B[:1], None):
-        with pytest.raises(ValueError, match=r"\(1, 3\): .* LinearPredictor\.of\(classifier\)"):
-            LinearPredictor(W[:1], intercept)
-
-
 @pytest.mark.filterwarnings("ignore:Liblinear failed to converge")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -1,99 +1,89 @@
-"""What can go wrong with a compiler and what it makes; a program goes on with BLAS."""
+"""A kernel that is missing or wrong, or compiled for other CPUs; a program goes on with BLAS."""
 
-import os
 import platform
-import subprocess
+import shutil
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from linpredict.c.compile import find_compilers
+from linpredict import LinearPredictor, predict
+from linpredict.c import bindings
+from linpredict.c.bindings import Kernel
+from linpredict.kernel import kernel
+from linpredict.screened import ScreenedModel
 from tests.helpers.processes import executable
 
-ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is for Linux")
 
-CODE = """
-import numpy as np
-from linpredict import LinearPredictor, kernel, predict, predictor
-predictor.suits_kernel = lambda *_: True
-w, x = np.random.default_rng(0).standard_normal((2, 40, 100))
-assert (LinearPredictor(w).predict(x) == predict(w, x)).all()
-print(kernel.kernel())
-"""
+
+@pytest.fixture
+def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Kernel]:
+    """Return what finds the kernel, each time anew, also for predictors of any size."""
+    for variable in ("CC", "LINPREDICT_KERNEL", "LINPREDICT_CFLAGS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("linpredict.predictor.suits_kernel", lambda *_: True)
+    monkeypatch.setattr("linpredict.predictor.kernel", kernel.__wrapped__)
+    return kernel.__wrapped__
 
 
-def run(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if k not in ("CC", "LINPREDICT_KERNEL")}
-    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
-    environment |= {"LINPREDICT_CFLAGS": "-O0", **variables}  # compiled in half the time
-    return subprocess.run(
-        [sys.executable, "-c", CODE], cwd=ROOT, env=environment, capture_output=True, text=True,
-        check=True, timeout=60,
-    )  # fmt: skip
+@pytest.mark.usefixtures("find")
+def test_a_compiler_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", executable(tmp_path / "bad", "echo 'error: no luck' >&2; exit 3"))
+    w, x = np.random.default_rng(0).standard_normal((2, 40, 100))
+    message = "linpredict uses BLAS in place of its kernel: .*/bad failed with status 3: error: no"
+    with pytest.warns(RuntimeWarning, match=message) as caught:
+        labels = LinearPredictor(w).predict(x)
+    assert labels.tolist() == predict(w, x).tolist()
+    (warning,) = caught
+    assert warning.filename == __file__
+    line = Path(__file__).read_text().splitlines()[warning.lineno - 1]
+    assert line.strip() == "labels = LinearPredictor(w).predict(x)"
 
 
-def is_kernel(done: subprocess.CompletedProcess[str]) -> bool:
-    return "-bit vectors" in done.stdout and not done.stderr
+def test_wrong_scores(
+    find: Callable[[], Kernel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = Path(bindings.__file__).parent
+    shutil.copy(sources / "pool.h", tmp_path)
+    right = (sources / "kernel.c").read_text()
+    (tmp_path / "kernel.c").write_text(right.replace("+= WIDE(", "-= WIDE("))
+    monkeypatch.setattr(bindings, "__file__", str(tmp_path / "bindings.py"))
+    monkeypatch.setenv("LINPREDICT_CFLAGS", "-O0")  # compiled in half the time
+    with pytest.warns(RuntimeWarning, match="computes wrong scores"):
+        assert find().label is None
 
 
-def test_bad_compiler(tmp_path: Path) -> None:
-    done = run(tmp_path, CC=executable(tmp_path / "bad", "echo 'error: no luck' >&2; exit 3"))
-    assert done.stdout == f"none: {tmp_path}/bad failed with status 3: error: no luck\n"
-    # At the line that makes the predictor.
-    assert done.stderr.startswith("<string>:6: RuntimeWarning: linpredict uses BLAS in place of")
-    assert done.stderr.count("RuntimeWarning") == 1
-
-
-def test_wrong_scores(tmp_path: Path) -> None:
-    """A compiler that miscompiles: it subtracts where the kernel adds."""
-    compiler = executable(
-        tmp_path / "wrong",
-        f"""n=$#; while [ $n -gt 0 ]; do
-  case $1 in
-    *.c) sed 's/+= WIDE(/-= WIDE(/' "$1" >{tmp_path}/kernel.c
-         set -- "$@" -I {ROOT}/linpredict/c {tmp_path}/kernel.c ;;
-    *) set -- "$@" "$1" ;;
-  esac
-  shift; n=$((n - 1))
-done
-exec {find_compilers()[0][0]} "$@\"""",
-    )
-    done = run(tmp_path, CC=compiler)
-    assert "computes wrong scores" in done.stdout
-    assert done.stderr.count("RuntimeWarning") == 1
-
-
-def test_off_and_without_a_compiler(tmp_path: Path) -> None:
-    done = run(tmp_path, LINPREDICT_KERNEL="off")
-    assert (done.stdout, done.stderr) == ("none: LINPREDICT_KERNEL=off is set\n", "")
-    code = "import importlib.util, shutil, sys; sys.modules['ziglang'] = None; "
-    done = subprocess.run(
-        [sys.executable, "-c", code + CODE.lstrip()], cwd=ROOT, capture_output=True, text=True,
-        env={"PATH": str(tmp_path), "HOME": str(tmp_path)},
-    )  # fmt: skip
-    if "ziglang" not in done.stdout:
-        assert done.stdout.startswith("none: no C compiler: ")
-        assert done.stderr == ""
+def test_off_and_without_a_compiler(
+    find: Callable[[], Kernel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ziglang", None)
+    monkeypatch.setenv("PATH", "")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert str(find()).startswith("none: no C compiler: ")
+        monkeypatch.setenv("LINPREDICT_KERNEL", "off")
+        assert str(find()) == "none: LINPREDICT_KERNEL=off is set"
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="these are levels of x86-64")
 @pytest.mark.parametrize(("level", "bits"), [("x86-64", 128), ("x86-64-v3", 256)])
-def test_other_cpus(tmp_path: Path, level: str, bits: int) -> None:
+def test_other_cpus(
+    find: Callable[[], Kernel], level: str, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if bits == 256 and " avx2 " not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this CPU has no AVX2")
-    done = run(tmp_path, LINPREDICT_CFLAGS=f"-march={level}")
-    assert is_kernel(done)
-    assert f"{bits}-bit vectors" in done.stdout
+    monkeypatch.setenv("LINPREDICT_CFLAGS", f"-march={level}")
+    found = find()  # its scores are right
+    assert found.vector_bits == bits, found.reason
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_scores_do_not_depend_on_the_batch(dtype: str) -> None:
-    from linpredict.kernel import kernel
-    from linpredict.screened import ScreenedModel
-
     if kernel().label is None:
         pytest.skip("there is no kernel")
     w = np.random.default_rng(0).standard_normal((40, 5003)).astype(dtype)
