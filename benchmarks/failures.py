@@ -78,8 +78,8 @@ def own_traceback(error: BaseException) -> list[str]:
 def interruptible() -> Generator[None]:
     """Let an interrupt, or SIGTERM, end a run as one, wherever it comes.
 
-    pytest raises TypeError in its place where what is interrupted has no line, as under Python 3.11
-    the ends of loops have none, pytest-benchmark's among them.
+    pytest raises TypeError in its place where what is interrupted has no line, as the ends of loops
+    have none under Python 3.11 (``findings/pytest_interrupt_without_lines.sh``).
     """
     try:
         yield

@@ -374,6 +374,16 @@ def test_not_a_repository(repository: Path) -> None:
     assert "cannot be read by git (" in done.stderr
 
 
+def test_a_plus_stands_for_changed_and_for_new_files(repository: Path) -> None:
+    commit = git(repository, "rev-parse", "--short=7", "HEAD").strip()
+    assert checkout.current_commit(repository) == commit
+    (repository / "new.py").touch()
+    assert checkout.current_commit(repository) == f"{commit}+"
+    (repository / "new.py").unlink()
+    change(repository, "from .formula", "# changed\nfrom .formula")
+    assert checkout.current_commit(repository) == f"{commit}+"
+
+
 def test_variables_do_not_direct_git_elsewhere(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ class Checkout:
 def current_commit(folder: Path) -> str:
     """Return a work tree's commit in short; a ``+`` stands for files that are not those of it."""
     commit = git(folder, "rev-parse", "--verify", "--quiet", "HEAD").stdout.decode()[:7]
-    return f"{commit}+" if git(folder, "status", "--porcelain").stdout.strip() else commit
+    return f"{commit}+" if git(folder, "--no-optional-locks", "status", "--porcelain").stdout.strip() else commit
 
 
 def resolve(folder: Path, revision: str) -> str:
