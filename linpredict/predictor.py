@@ -13,16 +13,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .blas import BlasModel
 from .formula import Labels
 from .from_sklearn import weights_of
 from .kernel import kernel
 from .screened import COPIED, ScreenedModel
-from .validation import as_examples, as_intercept, as_weights
-
-Array = NDArray[Any]
+from .validation import Array, as_examples, as_intercept, as_weights
 
 
 class LinearPredictor:

@@ -37,8 +37,7 @@ from numpy.typing import NDArray
 
 from .c.bindings import Kernel, Model
 from .cores import n_threads
-
-Array = NDArray[Any]
+from .validation import Array
 
 CLASSES = 16  # of a panel: a line of the caches in float32, as in kernel.c
 LINE = 64  # bytes

@@ -80,5 +80,4 @@ def most(libraries: list[Any]) -> int:
 
 
 def is_main() -> bool:
-    """Tell whether the main thread calls."""
     return threading.get_ident() == threading.main_thread().ident

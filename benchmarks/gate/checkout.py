@@ -64,7 +64,8 @@ class Checkout:
 def current_commit(folder: Path) -> str:
     """Return a work tree's commit in short; a ``+`` stands for files that are not those of it."""
     commit = git(folder, "rev-parse", "--verify", "--quiet", "HEAD").stdout.decode()[:7]
-    return f"{commit}+" if git(folder, "--no-optional-locks", "status", "--porcelain").stdout.strip() else commit
+    changes = git(folder, "--no-optional-locks", "status", "--porcelain").stdout
+    return f"{commit}+" if changes.strip() else commit
 
 
 def resolve(folder: Path, revision: str) -> str:
