@@ -48,7 +48,8 @@ class Session:
     refused: dict[str, Exception] = field(default_factory=dict)
     _predictors: dict[str, Predict] = field(default_factory=dict)
     _compared: dict[str, Compared | None] = field(default_factory=dict)
-    _ceilings: dict[str, Ceilings] = field(default_factory=dict)  # by the precision of predictors
+    # By the precision of predictors; None where nothing can be compiled.
+    _ceilings: dict[str, Ceilings | None] = field(default_factory=dict)
 
     def predictor(self, name: str, data: Data) -> Predict:
         """Return a predictor in this process, made when first asked for.
@@ -98,16 +99,18 @@ class Session:
     def ceilings(self, precision: np.dtype[Any], data: Data) -> Ceilings | None:
         """Return the machine's ceilings at a precision, measured once; None without a compiler."""
         if precision.name not in self._ceilings:
+            self._ceilings[precision.name] = None  # a compiler that fails is asked once
             with suppress(CompilerError, NoCompilerError):
-                self._ceilings[precision.name] = Ceilings(data.coef, precision)
+                ceilings = Ceilings(data.coef, precision)
                 rest()
-                self._ceilings[precision.name].measure(FIRST)
-        return self._ceilings.get(precision.name)
+                ceilings.measure(FIRST)
+                self._ceilings[precision.name] = ceilings
+        return self._ceilings[precision.name]
 
     @property
     def limits(self) -> list[Limit]:
         """The limit at each precision, by all that was measured until now."""
-        return [ceilings.limit for ceilings in self._ceilings.values()]
+        return [ceilings.limit for ceilings in self._ceilings.values() if ceilings]
 
     def finish(self) -> None:
         """Give each record its limit."""
