@@ -33,7 +33,10 @@ def beside_others(
     (on two cores, what takes 1 s took up to 10).
     """
     alone = request.node.get_closest_marker("alone") is not None
-    with (tmp_path_factory.getbasetemp().parent / "lock").open("w") as lock:
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all processes of this run
+    with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         beside = "PYTEST_XDIST_WORKER" in os.environ and not alone
         with LIBRARIES.limit(limits=1, user_api="blas") if beside else nullcontext():
