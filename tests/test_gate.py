@@ -374,14 +374,18 @@ def test_not_a_repository(repository: Path) -> None:
     assert "cannot be read by git (" in done.stderr
 
 
-def test_a_plus_stands_for_changed_and_for_new_files(repository: Path) -> None:
-    commit = git(repository, "rev-parse", "--short=7", "HEAD").strip()
-    assert checkout.current_commit(repository) == commit
-    (repository / "new.py").touch()
-    assert checkout.current_commit(repository) == f"{commit}+"
-    (repository / "new.py").unlink()
-    change(repository, "from .formula", "# changed\nfrom .formula")
-    assert checkout.current_commit(repository) == f"{commit}+"
+def test_a_plus_stands_for_changed_and_for_new_files(tmp_path: Path) -> None:
+    (tmp_path / "old.py").touch()
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    commit = git(tmp_path, "rev-parse", "--short=7", "HEAD").strip()
+    assert checkout.current_commit(tmp_path) == commit
+    (tmp_path / "new.py").touch()
+    assert checkout.current_commit(tmp_path) == f"{commit}+"
+    (tmp_path / "new.py").unlink()
+    (tmp_path / "old.py").write_text("changed")
+    assert checkout.current_commit(tmp_path) == f"{commit}+"
 
 
 def test_variables_do_not_direct_git_elsewhere(
