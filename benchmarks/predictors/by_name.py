@@ -6,15 +6,13 @@ import importlib
 import os
 import pkgutil
 import sys
-from pathlib import Path
 
 import benchmarks
 from benchmarks.array_types import Array, Predict
 from benchmarks.errors import not_installed
-from benchmarks.workers.worker import Source
+from benchmarks.workers.worker import SUITE, Source
 from benchmarks.workers.worker import make as make_from
 
-SUITE = str(Path(__file__).parents[2])
 LIBRARIES = "benchmarks.predictors.libraries"
 PREDICTORS = {
     source.name: source

@@ -31,7 +31,6 @@ from benchmarks.errors import LackingError, UnavailableError, WorkerError, not_i
 from benchmarks.workers.worker import Source
 
 WORKER = Path(__file__).resolve().with_name("worker.py")
-SUITE = str(Path(__file__).resolve().parents[2])
 MAKING = 600.0  # seconds in which a predictor is made, at the most
 ANSWERING = 60.0  # seconds for what takes hardly any, at the most
 FAREWELL = 2.0  # seconds in which workers end by themselves
@@ -128,7 +127,7 @@ class Worker:
             If it fails, if there is no such predictor, or if it cannot run here.
         """
         arrays = [(array.number, array.dtype.str, array.shape) for array in self._arrays]
-        question = {"make": source, "folders": folders, "arrays": arrays, "suite": SUITE}
+        question = {"make": source, "folders": folders, "arrays": arrays}
         try:
             self.ask(question, MAKING)
         except WorkerError as error:
@@ -164,8 +163,8 @@ class Worker:
         message = answer["message"] or "no message"
         if answer["lacking"]:
             raise LackingError(message)
-        missing = answer["module"] if answer["error"] == "ModuleNotFoundError" else None
-        raise WorkerError(f"{answer['error']}: {message}", answer["traceback"], missing)
+        sentence = f"{answer['error']}: {message}"
+        raise WorkerError(sentence, answer["traceback"], answer["missing"])
 
     def _line(self, patience: float) -> bytes:
         end = time.monotonic() + patience

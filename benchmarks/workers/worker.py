@@ -32,6 +32,7 @@ import numpy as np
 
 Predict = Callable[[Any], Any]
 
+SUITE = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir))
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # Seconds before the first call. A thread that wakes up is given an idle core; just thawed, it often
 # shared one with a thread of OpenBLAS that spins: of first calls of 0.2 ms, one in ten took 3.7.
@@ -230,7 +231,7 @@ def serve(questions: Any, answers: Any) -> None:
                 coef, x, labels = arrays
                 source = Source(*question["make"])
                 if source.extra:
-                    sys.path.insert(0, question["suite"])
+                    sys.path.insert(0, SUITE)
                 timed = Timed(make(source, coef[:]), x, labels)
                 answer = {"made": True}
             elif "facts" in question:
@@ -244,7 +245,7 @@ def serve(questions: Any, answers: Any) -> None:
                 "error": type(error).__name__,
                 "message": " ".join(str(error).split()),
                 "lacking": isinstance(error, MissingError),
-                "module": getattr(error, "name", None),
+                "missing": error.name if isinstance(error, ModuleNotFoundError) else None,
                 "traceback": [line.rstrip() for line in traceback.format_list(own)],
             }
         answers.write(json.dumps(answer) + "\n")
