@@ -35,12 +35,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import lines
 from .c.bindings import Kernel, Model
 from .cores import n_threads
 from .validation import Array
 
 CLASSES = 16  # of a panel: a line of the caches in float32, as in kernel.c
-LINE = 64  # bytes
 # Lines of a block. 256 KiB stay in the caches next to a core (512 KiB on Zen 3).
 LINES_OF_BLOCK = 4096
 # Features of a block. At 64 classes, with half as many as 512, batches of 96 took 4 % longer.
@@ -81,9 +81,10 @@ class ScreenedModel:
 
         if any(step % coef.itemsize for step in coef.strides) or not coef.flags.aligned:
             coef = coef.copy()
-        self._lines = empty_lines((n_blocks, n_panels, block, CLASSES))
+        # Elsewhere every vector would touch two lines: 15 to 25 % of the time.
+        self._lines = lines.empty((n_blocks, n_panels, block, CLASSES), np.float32)
         # The lines hold weights of float32 as given.
-        self._coef = np.array(coef, order="C") if coef.dtype == np.float64 else None
+        self._coef = lines.copied(coef) if coef.dtype == np.float64 else None
         shape = self.n_classes, self.n_features, n_panels, block, n_blocks, n_ranges
         given = None if self._coef is None else self._coef.ctypes.data
         self._model = Model(self._lines.ctypes.data, given, None, None, None, *shape)
@@ -254,14 +255,3 @@ def repeated(coef: Array, norms: Array, offset: Array) -> Iterator[int]:
         j = first.setdefault(key, i)
         if i != j and offset[i] <= offset[j] and np.array_equal(coef[i], coef[j]):
             yield i
-
-
-def empty_lines(shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return an array that begins at a line of the caches.
-
-    NumPy's begin 16 bytes past one: every vector would touch two lines, 15 to 25 % of the time.
-    """
-    size = math.prod(shape)
-    values = np.empty(size + CLASSES, np.float32)
-    start = -values.ctypes.data % LINE // values.itemsize
-    return values[start : start + size].reshape(shape)
