@@ -23,6 +23,7 @@ from benchmarks.measuring.workload import Workload
 from benchmarks.saving import json_file
 from benchmarks.saving.record import CaseId, read_id
 from benchmarks.session import SESSION, Session
+from benchmarks.workers.worker import own_pages
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -81,7 +82,10 @@ def data(pytestconfig: pytest.Config, run: Session) -> Data:
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("cases that run at the same time slow each other down: run without -n")
     workload = Workload.of(pytestconfig)
-    return run.gate.share(workload) if run.gate else Data.of(workload)
+    if run.gate:
+        return run.gate.share(workload)
+    with own_pages():
+        return Data.of(workload)
 
 
 @pytest.fixture

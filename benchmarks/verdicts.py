@@ -17,7 +17,7 @@ from msgspec.structs import replace
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script, from any folder
 
 from benchmarks import script
-from benchmarks.gate.judge import FALSE_ALARM, MISS, judge
+from benchmarks.gate.judge import FALSE_ALARM, MISS, heeding, judge
 from benchmarks.gate.report import Report, verdict_of
 from benchmarks.saving.record import CaseRecord, GateRecord, Verdict
 from benchmarks.saving.runs import Run, read_runs, short
@@ -31,6 +31,7 @@ def judged_again(run: Run, max_slowdown: float | None) -> list[CaseRecord]:
     def judged(case: CaseRecord, gate: GateRecord, false_alarm: float) -> CaseRecord:
         slowdown = max_slowdown or gate.max_slowdown
         found = judge(gate.pairs, (gate.n_builds, gate.turn), 1 + slowdown, false_alarm, MISS)
+        found = heeding(gate.replaced, found)
         confidence = 1 - 2 * false_alarm
         gate = replace(gate, max_slowdown=slowdown, confidence=confidence, **found.as_saved())
         return replace(case, gate=gate)

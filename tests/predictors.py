@@ -39,6 +39,12 @@ def in_no_precision(coef: Array) -> Callable[[Array], Array]:
     return predict
 
 
+def copying(coef: Array) -> Callable[[Array], Array]:
+    predict = partial(linpredict.predict, coef)
+    predict.coef = np.array(coef)  # type: ignore[attr-defined]
+    return predict
+
+
 def slow(coef: Array) -> Callable[[Array], Array]:
     def predict(x: Array) -> Array:
         time.sleep(0.01)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.gate.judge import bounds, compare, few_heads, judge
+from benchmarks.gate.judge import bounds, compare, few_heads, heeding, judge
 
 
 @pytest.mark.parametrize("alpha", [0.0001, 0.01, 0.25, 0.7])
@@ -76,4 +76,28 @@ def test_one_bad_build_is_no_slowdown() -> None:
 
     assert verdict(1.5, 1.5, 1.5) == "slower"
     assert verdict(1.5, 1.5, 1.0) == "undecided"
+    assert verdict(1.0, 1.0, 1.0) == "same"
+    assert verdict(1.0, 1.0, 1.5) == "undecided"  # the slow one must not be outvoted
+    assert verdict(0.8, 0.8, 0.8) == "faster"
+    assert verdict(0.8, 0.8, 1.0) == "same"
     assert compare(np.array([1.5] * 64 + [1.0] * 32), 1.05, 0.01, 0.01).verdict == "slower"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "replaced", "verdict"),
+    [
+        (1.2, (0, 0), "slower"),
+        (1.2, (2, 2), "slower"),
+        (1.2, (2, 1), "slower"),  # although its slow ones were replaced
+        (1.2, (0, 1), "undecided"),
+        (1.0, (0, 1), "same"),
+        (1.0, (1, 0), "undecided"),
+        (0.8, (1, 0), "undecided"),
+        (0.8, (0, 1), "faster"),
+    ],
+)
+def test_replaced_processes_are_heeded(
+    ratio: float, replaced: tuple[int, int], verdict: str
+) -> None:
+    found = judge([(ratio, 1.0)] * 96, (3, 4), 1.05, 0.01, 0.01)
+    assert heeding(replaced, found).verdict == verdict

@@ -56,13 +56,26 @@ def case(batch_size: int, ratio: float, low: float, at_most: float, **gate: Any)
     return record(batch_size=batch_size, gate={**judged, "seconds": 10.0, **gate})
 
 
-def test_resolution() -> None:
+def test_what_is_known() -> None:
     cases = [*(case(2**i, 1.0, 0.99, 1.019) for i in range(9)), case(512, 1.2, 1.1, 1.259)]
-    assert report.resolution(cases) == [
-        "would have seen a slowdown of 2 % in 9 of 10 cases, of 5 % in all"
-    ]
-    assert report.resolution(cases[:9]) == ["would have seen a slowdown of 2 % in each case"]
-    assert report.resolution([record("torch")]) == []
+    assert report.resolution(cases) == ["no other case is more than 1.9 % slower"]
+    assert report.resolution(cases[:9]) == ["no case is more than 1.9 % slower"]
+    assert report.resolution([case(1, 0.9, 0.8, 0.99)]) == ["no case is slower"]
+    assert report.resolution(cases[9:]) == report.resolution([record("torch")]) == []
+
+
+def test_replaced_processes_are_told() -> None:
+    cases = [case(2**i, 1.0, 0.9, 1.01, replaced=[0, 1]) for i in range(2)]
+    known, said = report.resolution(cases)
+    assert known == "no case is more than 1.0 % slower"
+    assert said == (
+        "packed: processes slower than their equals, which were replaced: 0 of the current side, "
+        "1 of the baseline"
+    )
+    undecided = case(1, 1.0, 0.9, 1.01, replaced=[2, 0], verdict=Verdict.UNDECIDED)
+    assert report.resolution([undecided])[1] == (
+        "packed, batch 1: undecided, as some processes are slower and others are not"
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,7 +92,7 @@ def test_resolution() -> None:
     ],
 )
 def test_what_would_decide(found: CaseRecord, sentence: str) -> None:
-    _, said = report.resolution([found])
+    [said] = report.resolution([found])
     assert said.startswith("packed, batch 8: undecided")
     assert sentence in said
 

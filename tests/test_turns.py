@@ -43,7 +43,11 @@ def fake_gate(n_cases: int = 22, seconds: float | None = None) -> Gate:
 
 
 def measured(
-    made: Gate, current: Iterator[float], baseline: Iterator[float], n_pairs: int = 1
+    made: Gate,
+    current: Iterator[float],
+    baseline: Iterator[float],
+    n_pairs: int = 1,
+    replaced: tuple[int, int] = (0, 0),
 ) -> tuple[GateRecord, list[Any]]:
     """Measure a case of durations that are made up; return what is saved, and what was asked."""
     asked: list[Any] = []
@@ -59,7 +63,7 @@ def measured(
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patched:  # examples of near ties are not those of the data
         patched.setattr(gate_module, "check_near_ties", lambda *_: None)
-        gate, _ = made.measure(Compared(made_of, {}, []), range(8))
+        gate, _ = made.measure(Compared(made_of, {}, [], replaced), range(8))
     return gate, asked
 
 
@@ -121,6 +125,13 @@ def test_slowdown_must_show_with_each_pair_of_processes() -> None:
     made = fake_gate(1, 0.2)
     assert measured(made, durations(0.0108), same, 3)[0].verdict == "slower"
     assert measured(fake_gate(1, 0.2), durations(0.0101), same, 3)[0].verdict == "undecided"
+
+
+def test_processes_replaced_on_one_side_leave_it_open() -> None:
+    same = itertools.repeat(1e-2)
+    for replaced, verdict in (((1, 1), "same"), ((1, 0), "undecided")):
+        result, _ = measured(fake_gate(1, 0.2), same, same, replaced=replaced)
+        assert (result.verdict, result.replaced) == (verdict, replaced)
 
 
 def test_error_rate_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,9 @@
 """Worker processes: what they are asked, how they fail, and that none is left behind."""
 
 import json
+import mmap
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -186,8 +188,21 @@ def test_memory_without_memfd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "memfd_create", raising=False)
     shared = SharedArray((3, 5), "float32")
     shared.array[:] = np.arange(15).reshape(3, 5)
-    assert os.pread(shared.number, 60, 0) == np.arange(15, dtype=np.float32).tobytes()
+    saved = os.pread(shared.number, 60, worker_module.PLACE)
+    assert saved == np.arange(15, dtype=np.float32).tobytes()
     assert not os.fstat(shared.number).st_nlink  # nothing that could be left behind
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_copies_of_the_weights_lie_where_the_allocator_does_not_decide() -> None:
+    holes = [bytearray(2000 + 100 * k) for k in range(1000)]
+    del holes[::2]  # room for small models
+    for n_features in range(52, 2000, 97):
+        coef = np.ones((10, n_features))
+        predict: Any = worker_module.make(find("tests.predictors:copying"), coef)
+        assert predict.coef.ctypes.data % mmap.PAGESIZE == worker_module.PLACE
+    arrays = [np.empty(1000) for _ in range(10)]
+    assert len({a.ctypes.data % mmap.PAGESIZE for a in arrays}) > 1  # no longer
 
 
 PARENT = """

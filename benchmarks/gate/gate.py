@@ -46,7 +46,7 @@ import numpy as np
 from benchmarks.array_types import Array
 from benchmarks.errors import LackingError
 from benchmarks.gate.baseline import Baseline, Folders, blaming_baseline, own_folders
-from benchmarks.gate.judge import FALSE_ALARM, MISS, judge
+from benchmarks.gate.judge import FALSE_ALARM, MISS, heeding, judge
 from benchmarks.gate.what_differs import as_saved, differences
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.labels import AT_MOST, check, check_near_ties
@@ -91,6 +91,7 @@ class Compared:
     duets: list[Duet]
     sides: dict[str, dict[str, Any]]  # what is saved of them
     differences: list[str]  # between them, a line for each
+    replaced: tuple[int, int]  # processes slower than their equals: current, baseline
 
 
 class Gate:
@@ -147,8 +148,8 @@ class Gate:
             for worker in workers:
                 say(f"making {next(made)} of {2 * PROCESSES}")
                 self._make(worker, source, folders)
-            self._replace_slow(workers, source, folders)
-            return workers[0].facts()
+            n_replaced = self._replace_slow(workers, source, folders)
+            return {**workers[0].facts(), "replaced": n_replaced}
 
         facts = prepare(current, (own_folders(), [], None))
         try:
@@ -161,7 +162,8 @@ class Gate:
         facts["commit"], of_baseline["commit"] = other.commits(source.name)
         sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
         duets = [Duet(*duet) for duet in zip(current, baseline, strict=True)]
-        return Compared(duets, sides, differences(of_baseline, facts))
+        replaced = facts["replaced"], of_baseline["replaced"]
+        return Compared(duets, sides, differences(of_baseline, facts), replaced)
 
     def _start(self, python: str, variables: Mapping[str, str] | None = None) -> Worker:
         worker = Worker(python, variables or {}, self._arrays, self._collects)
@@ -179,33 +181,40 @@ class Gate:
         self.data.check_unchanged([0], 1)
         return worker
 
-    def _replace_slow(self, workers: list[Worker], source: Source, folders: Folders) -> None:
-        """Replace processes of a side that are slower than their equals, by bad luck."""
-        for _ in range(SPARES):
+    def _replace_slow(self, workers: list[Worker], source: Source, folders: Folders) -> int:
+        """Replace processes of a side that are slower than their equals, and return how many."""
+        for n_replaced in range(SPARES):
             if level(self._seconds(workers)):
-                return
+                return n_replaced
             another = self._start(workers[0].python, workers[0].variables)
             workers.append(self._make(another, source, folders))
             seconds = self._seconds(workers)
             self._end([workers.pop(seconds.index(max(seconds)))])
+        return SPARES
 
     def _seconds(self, workers: list[Worker]) -> list[float]:
-        """Return the geometric mean of what a small batch and a larger one take each process.
+        """Return what a small batch and a larger one take each process, beside its equals.
 
-        Each is the least of some calls, and of more of them while the processes are not level: most
-        differences are those of the moment.
+        They take turns on one core, and what a round of turns tells is only how much longer one
+        takes than the others: the machine's own speed comes and goes. There are more rounds while
+        the processes are not level, as most differences are those of the moment.
         """
         sizes = (1, min(32, len(self.data.x)))
-        best = np.full((len(workers), len(sizes)), np.inf)
+        found = np.empty((len(workers), len(sizes), ROUNDS[1]))
+        n_calls = [2] * len(sizes)
         for k_round in range(ROUNDS[1]):
-            for k, worker in enumerate(workers):
-                for j, size in enumerate(sizes):
-                    n_calls = min(MOST_CALLS, max(2, int(BLOCK / best[k, j])))
-                    best[k, j] = min(best[k, j], *self.label(worker, [0] * n_calls, size))
-            seconds = [float(s) for s in np.sqrt(best.prod(axis=1))]
-            if k_round + 1 >= ROUNDS[0] and level(seconds):
+            for j, size in enumerate(sizes):
+                for k, worker in enumerate(workers):
+                    core = workers[0].core if k else ANY_CORE
+                    seconds = self.label(worker, [0] * n_calls[j], size, core=core)
+                    found[k, j, k_round] = statistics.median(seconds[1:])
+                n_calls[j] = min(MOST_CALLS, max(2, int(BLOCK / found[0, j, k_round])))
+            rounds = found[:, :, : k_round + 1]
+            beside = np.median(rounds / np.median(rounds, axis=0), axis=2)
+            means = [float(mean) for mean in np.sqrt(beside.prod(axis=1))]
+            if k_round + 1 >= ROUNDS[0] and level(means):
                 break
-        return seconds
+        return means
 
     def label(
         self,
@@ -294,6 +303,7 @@ class Gate:
             if found.verdict != Verdict.UNDECIDED or not unspent:
                 break
             n = more
+        found = heeding(compared.replaced, found)
         taken = time.perf_counter() - begin
         self._cases_not_slower -= found.verdict == Verdict.SLOWER
         self._cases_left -= 1
@@ -308,6 +318,7 @@ class Gate:
             seconds=taken,
             sides=compared.sides,
             differences=compared.differences,
+            replaced=compared.replaced,
             **found.as_saved(),
         )
         return judged, pairs.rounds
@@ -326,7 +337,7 @@ class Pairs:
         self._n_calls = n_calls if n_calls >= FEWEST_CALLS else 1
         self._seconds = self._n_calls * call  # of a block
         self._batches = cycle(starts)
-        self._coin = random.Random(0)
+        self._coin = random.Random()  # another one for each case
         self._current_first = False
         self.durations: list[tuple[float, float]] = []  # current, baseline
         self.rounds: list[float] = []  # of the current side's calls

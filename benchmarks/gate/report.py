@@ -12,11 +12,11 @@ from benchmarks.saving.record import CaseId, CaseRecord, GateRecord, Verdict
 from benchmarks.saving.runs import short
 from benchmarks.wording.tables import Table, aligned, markdown
 
-MOST_CASES = 0.8  # of the cases, whose resolution is told
 HOUR = 3600.0  # seconds
 # Verdicts in the order of the conclusion, which names the cases of the first.
 NAMED = (Verdict.FAILED, Verdict.SLOWER, Verdict.UNDECIDED, Verdict.NOT_COMPARED)
 COUNTED = (Verdict.SAME, Verdict.FASTER, Verdict.NEW)
+NOT_SLOWER = (Verdict.SAME, Verdict.FASTER)
 
 
 class Report:
@@ -140,25 +140,25 @@ def differences(cases: Sequence[CaseRecord], baseline: str) -> list[str]:
 
 
 def resolution(cases: Sequence[CaseRecord]) -> list[str]:
-    """Say how small a slowdown the run would have seen, and what would decide the undecided."""
-    percents = sorted(
-        math.ceil(100 * (case.gate.at_most / case.gate.ratio - 1))
-        for case in cases
-        if case.gate and case.gate.at_most
-    )
-    if not percents:
-        return []
-    most, all_of_them = percents[math.ceil(MOST_CASES * len(percents)) - 1], percents[-1]
-    n = sum(percent <= most for percent in percents)
-    seen = f"would have seen a slowdown of {most} % in "
-    if n < len(percents):
-        seen += f"{n} of {len(percents)} cases, of {all_of_them} % in all"
-    else:
-        seen += "each case"
-    return [seen] + [
-        f"{case.name}: {to_decide(case.gate)}"
-        for case in cases
-        if case.gate and case.gate.verdict == Verdict.UNDECIDED
+    """Say what is known of the slowdown at most, and what would decide the undecided."""
+    judged = [(case, case.gate) for case in cases if case.gate]
+    bounds = [gate.at_most for _, gate in judged if gate.at_most and gate.verdict in NOT_SLOWER]
+    said = []
+    if bounds:
+        others = "" if len(bounds) == len(judged) else "other "
+        percent = 100 * (max(bounds) - 1)
+        known = f"more than {percent:.1f} % slower" if percent > 0 else "slower"
+        said.append(f"no {others}case is {known}")
+    replaced = {case.predictor: gate.replaced for case, gate in judged if any(gate.replaced)}
+    said += [
+        f"{predictor}: processes slower than their equals, which were replaced: {current} of the "
+        f"current side, {baseline} of the baseline"
+        for predictor, (current, baseline) in replaced.items()
+    ]
+    return said + [
+        f"{case.name}: {to_decide(gate)}"
+        for case, gate in judged
+        if gate.verdict == Verdict.UNDECIDED
     ]
 
 
@@ -171,6 +171,8 @@ def to_decide(gate: GateRecord) -> str:
     bound = low if ratio > threshold else gate.at_most
     if low and low > threshold:
         return "undecided, as the slowdown does not show with each pair of processes"
+    if gate.at_most and gate.at_most < threshold:
+        return "undecided, as some processes are slower and others are not"
     if not bound or not gate.seconds:
         return "undecided, for want of pairs"
     margin = abs(math.log(ratio / threshold))

@@ -48,6 +48,7 @@ class GateRecord(msgspec.Struct, kw_only=True):
     verdict: Verdict = Verdict.UNDECIDED
     sides: dict[str, dict[str, Any]] = {}  # what is known of ``current`` and ``baseline``
     differences: list[str] = []  # between them
+    replaced: tuple[int, int] = (0, 0)  # processes slower than their equals: current, baseline
 
 
 class CaseId(msgspec.Struct, kw_only=True):

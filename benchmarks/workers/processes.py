@@ -28,7 +28,7 @@ from numpy.typing import DTypeLike
 
 from benchmarks.array_types import Array
 from benchmarks.errors import LackingError, UnavailableError, WorkerError, not_installed
-from benchmarks.workers.worker import Source
+from benchmarks.workers.worker import PLACE, Source
 
 WORKER = Path(__file__).resolve().with_name("worker.py")
 MAKING = 600.0  # seconds in which a predictor is made, at the most
@@ -44,16 +44,18 @@ WATCHING = ("COV_CORE_", "COVERAGE_")  # variables that start coverage in each p
 class SharedArray:
     """An array that other processes map, too.
 
-    It has no name that could be left behind: it lies in memory (not in ``/dev/shm``, which
-    containers make small), or, on systems other than Linux, in a temporary file.
+    It begins where NumPy's large arrays do within a page. It has no name that could be left behind:
+    it lies in memory (not in ``/dev/shm``, which containers make small), or, on systems other than
+    Linux, in a temporary file.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
-        nbytes = int(np.prod(shape)) * self.dtype.itemsize
+        nbytes = PLACE + int(np.prod(shape)) * self.dtype.itemsize
         self._file = open_nameless(nbytes)
         self.number = self._file.fileno()
-        self.array: Array = np.frombuffer(mmap.mmap(self.number, nbytes), dtype).reshape(shape)
+        pages = mmap.mmap(self.number, nbytes)
+        self.array: Array = np.frombuffer(pages, dtype, offset=PLACE).reshape(shape)
 
 
 def open_nameless(nbytes: int) -> IO[bytes]:
