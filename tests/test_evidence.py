@@ -65,8 +65,7 @@ def test_damaged_data(
     ("options", "message"),
     [
         (["--out=/proc/x"], "--out: /proc/x cannot be written: "),
-        (["--layout", "--slowdown=10%"], "--layout adds code that is not run: leave out"),
-        (["--layout", "--dependency"], "not allowed with argument"),
+        (["--kind=layout", "--slowdown=10%"], "--kind layout takes no time: leave out --slowdown"),
     ],
 )
 def test_refused_before_anything_is_measured(

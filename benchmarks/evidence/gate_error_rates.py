@@ -3,8 +3,9 @@
 ``python benchmarks/evidence/gate_error_rates.py --runs 10 --slowdown 10%`` makes a repository of
 two commits in a temporary folder, the second one slower by so much of each call's own time, runs
 the gate ten times and adds a line for each run to ``data/gate_error_rates.jsonl`` beside this file.
-``--layout`` changes comments of the kernel and adds functions that nothing calls, others in each
-run. ``--dependency`` compares two versions of a package, of which the second is slower.
+``--kind`` chooses what else differs between the sides, other things in each run. With ``--size
+tiny`` the sizes of small models take turns, and a package of one's own that copies the weights is
+measured, too.
 """
 
 from __future__ import annotations
@@ -33,7 +34,17 @@ from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import percentage, positive
 
 ROOT = Path(__file__).parents[2]
-SIZES = {"full": [], "small": ["--features=16384"]}
+SIZES = {"full": [], "small": ["--features=16384"], "tiny": ["--predictor=packed"]}
+TINY = [(3, 30), (10, 784), (16, 2000), (64, 512), (100, 256), (8, 4096), (64, 4096)]
+KINDS = {
+    "commit": "nothing but the slowdown",
+    "layout": "unused code in the kernel",
+    "imports": "imports and unused code in a package of one's own",
+    "variable": "an environment variable without effect",
+    "distribution": "a package that nothing imports",
+    "dependency": "the version of a dependency, which the slowdown is in",
+}
+SLOWED = ("commit", "dependency")  # kinds
 PACKAGE = ("conftest.py", "pyproject.toml", "linpredict", "benchmarks")
 SLOWDOWN = '''
 
@@ -55,7 +66,17 @@ def _slower(call, slowdown):
 predict = _slower(predict, {slowdown})
 LinearPredictor.predict = _slower(LinearPredictor.predict, {slowdown})
 '''
+OWN = """
+import numpy as np
 
+def predict(coef, x):
+    return (x @ coef.T).argmax(axis=1)
+
+def serve(coef):
+    coef = np.array(coef)
+    return lambda x: predict(coef, x)
+"""
+IMPORTS = ("decimal", "email.message", "html.parser", "http.client", "sqlite3", "xml.dom.minidom")
 
 UNUSED = """
 /* Nothing calls this. */
@@ -88,9 +109,13 @@ def make_package(folder: Path, version: int, slowdown: float) -> str:
     """Write a package that serves the formula, slower by so much, and return its folder."""
     folder.mkdir()
     (folder / "pyproject.toml").write_text(SETUP.format(version=version))
-    waits = SLOWDOWN.format(slowdown=slowdown).partition("LinearPredictor")[0] if slowdown else ""
-    (folder / "stub_of_a_dependency.py").write_text(STUB + waits)
+    (folder / "stub_of_a_dependency.py").write_text(STUB + slower(slowdown))
     return str(folder)
+
+
+def slower(slowdown: float) -> str:
+    """Return code after which `predict` takes longer."""
+    return SLOWDOWN.format(slowdown=slowdown).partition("LinearPredictor")[0] if slowdown else ""
 
 
 def copy_work_tree(folder: Path, *paths: str) -> None:
@@ -106,22 +131,29 @@ def copy_work_tree(folder: Path, *paths: str) -> None:
 
 
 @undirected()
-def make_repository(folder: Path, slowdown: float, n_unused: int = 0) -> None:
-    """Commit the package as it stands, and then slower, or with functions that nothing calls."""
+def make_repository(folder: Path, slowdown: float, kind: str = "commit", n: int = 1) -> None:
+    """Commit the package and one of one's own, and then slower or with what nothing calls."""
     git = ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
     copy_work_tree(folder, *PACKAGE)
+    own = folder / "own.py"
+    own.write_text(OWN)
     subprocess.run([*git, "init", "--quiet"], check=True)
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "--quiet", "--message", "as it stands"], check=True)
     if slowdown:
+        own.write_text(OWN + slower(slowdown))
         with (folder / "linpredict" / "__init__.py").open("a") as file:
             file.write(SLOWDOWN.format(slowdown=slowdown))
-    if n_unused:
+    if kind == "layout":
         kernel = folder / "linpredict" / "c" / "kernel.c"
         head, include, rest = kernel.read_text().rpartition("#include")
         line, _, rest = rest.partition("\n")
-        unused = "".join(UNUSED.format(k) for k in range(1, n_unused + 1))
+        unused = "".join(UNUSED.format(k) for k in range(1, n + 1))
         kernel.write_text(f"{head}{include}{line}\n{unused}{rest}")
+    if kind == "imports":
+        imports = "".join(f"import {name}\n" for name in IMPORTS[: n % len(IMPORTS) + 1])
+        unused = "".join(f"def unused_{k}(x):\n    return x + {k}\n" for k in range(80))
+        own.write_text(imports + OWN + unused)
     message = ["--message", f"slower by {slowdown:.0%}"]
     subprocess.run([*git, "commit", "--quiet", "--all", "--allow-empty", *message], check=True)
 
@@ -162,6 +194,11 @@ def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> 
     gates = [gate for _, gate in saved.judged]
     return {
         "hardware": saved.machine.hardware,
+        "commit": subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+        ).stdout.strip(),
+        "workload": saved.judged[0][0].workload if gates else "",
+        "replaced": [list(gate.replaced) for gate in gates],
         "failed": bool(failed),
         "verdicts": [gate.verdict.value for gate in gates],
         "ratios": [round(gate.ratio, 4) for gate in gates],
@@ -185,16 +222,17 @@ def main() -> int:
         "--slowdown", type=percentage, default=0.0, metavar="PERCENT", help="default: unchanged"
     )
     parser.add_argument("--busy", action="store_true", help="keep one core busy")
-    changed = parser.add_mutually_exclusive_group()
-    changed.add_argument("--layout", action="store_true", help="add unused code to the kernel")
-    changed.add_argument("--dependency", action="store_true", help="slow a dependency down")
+    parser.add_argument(
+        "--kind", choices=KINDS, default="commit",
+        help="what differs: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()),
+    )  # fmt: skip
     parser.add_argument(
         "--out", type=writable, default=str(DATA), metavar="FILE",  # a string is parsed, too
         help="add a line for each run here (default: %(default)s)",
     )  # fmt: skip
     options = parser.parse_args()
-    if options.layout and options.slowdown:
-        parser.error("--layout adds code that is not run: leave out --slowdown")
+    if options.slowdown and options.kind not in SLOWED:
+        parser.error(f"--kind {options.kind} takes no time: leave out --slowdown")
     try:
         measure(options)
     except (OSError, RuntimeError, ValueError, subprocess.CalledProcessError) as error:
@@ -205,34 +243,42 @@ def main() -> int:
 
 def measure(options: argparse.Namespace) -> None:
     change = f"{100 * options.slowdown:g}%"
-    if options.layout:
-        change = "layout"
-    elif options.dependency:
+    if options.kind == "dependency":
         change += ", dependency"
+    elif options.kind != "commit":
+        change = options.kind
     other_core = "busy" if options.busy else "idle"
     scenario = [options.size, "gate, threshold 5%", other_core, change]
     core = min(os.sched_getaffinity(0)) if options.busy else None
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     n_before = sum(json.loads(line)["scenario"] == scenario for line in lines)
-    for i in range(options.runs):
+    for i in range(n_before, n_before + options.runs):
         with tempfile.TemporaryDirectory() as name, busy(core):
-            folder, python = Path(name), sys.executable
-            if options.dependency:
+            folder, python, size = Path(name), sys.executable, SIZES[options.size]
+            make_repository(folder, options.slowdown, options.kind, i + 1)
+            compared = ["--baseline=HEAD~1"]
+            if options.size == "tiny":
+                n_classes, n_features = TINY[i % len(TINY)]
+                size = [*size, "--predictor=formula", "--predictor=own:serve", "--samples=64"]
+                size += [f"--classes={n_classes}", f"--features={n_features}"]
+                size += ["--batch-sizes=1,8,64"]
+            if options.kind == "variable":
+                compared = [f"--baseline-set=WITHOUT_EFFECT={'x' * (41 * i % 997)}"]
+            if options.kind in ("dependency", "distribution"):
                 first = make_package(folder / "first", 1, 0)
+                compared = [f"--baseline-with={first}"]
+            if options.kind == "dependency":
                 second = make_package(folder / "second", 2, options.slowdown)
                 python = with_requirements([second if options.slowdown else first])
-                compared = ["--predictor=stub_of_a_dependency:serve", f"--baseline-with={first}"]
-            else:
-                n_unused = n_before + i + 1 if options.layout else 0
-                make_repository(folder, options.slowdown, n_unused)
-                compared = ["--baseline=HEAD~1"]
+                compared.append("--predictor=stub_of_a_dependency:serve")
             start = time.perf_counter()
-            found = gate_run(folder, [*SIZES[options.size], *compared], python)
+            found = gate_run(folder, [*size, *compared], python)
             seconds = round(time.perf_counter() - start, 1)
         with options.out.open("a") as file:
             file.write(json.dumps({"scenario": scenario, "seconds": seconds, **found}) + "\n")
         print(
-            f"run {i + 1} of {options.runs}: {'failed' if found['failed'] else 'passed'}, "
+            f"run {i + 1 - n_before} of {options.runs}: "
+            f"{'failed' if found['failed'] else 'passed'}, "
             f"{seconds:.0f} s, {dict(Counter(found['verdicts']))}",
             flush=True,
         )

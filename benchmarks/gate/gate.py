@@ -56,6 +56,7 @@ from benchmarks.saving.record import GateRecord, Verdict
 from benchmarks.workers.processes import ANY_CORE, SharedArray, Worker, end
 from benchmarks.workers.worker import Source
 
+LAYOUTS = 4096  # to draw from
 LOOK = 0.05  # of both, for each look at the pairs but the last; 16 looks at the most
 FEWEST, MOST = 16, 2000  # pairs of a case
 FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more than 500 pairs
@@ -140,9 +141,10 @@ class Gate:
             If the baseline's side does any of it.
         """
         other, made = self.baseline, count(1)
-        current = [self._start(sys.executable) for _ in range(PROCESSES)]  # all import at once
+        layouts = random.sample(range(LAYOUTS), PROCESSES)  # of both sides alike
+        current = [self._start(layout, sys.executable) for layout in layouts]  # all import at once
         with blaming_baseline():
-            baseline = [self._start(other.python, other.variables) for _ in range(PROCESSES)]
+            baseline = [self._start(layout, other.python, other.variables) for layout in layouts]
 
         def prepare(workers: list[Worker], folders: Folders) -> dict[str, Any]:
             for worker in workers:
@@ -165,8 +167,10 @@ class Gate:
         replaced = facts["replaced"], of_baseline["replaced"]
         return Compared(duets, sides, differences(of_baseline, facts), replaced)
 
-    def _start(self, python: str, variables: Mapping[str, str] | None = None) -> Worker:
-        worker = Worker(python, variables or {}, self._arrays, self._collects)
+    def _start(
+        self, layout: int, python: str, variables: Mapping[str, str] | None = None
+    ) -> Worker:
+        worker = Worker(python, variables or {}, self._arrays, self._collects, layout)
         self._workers.append(worker)
         return worker
 
@@ -184,15 +188,17 @@ class Gate:
     def _replace_slow(self, workers: list[Worker], source: Source, folders: Folders) -> int:
         """Replace processes of a side that are slower than their equals, and return how many."""
         for n_replaced in range(SPARES):
-            if level(self._seconds(workers)):
+            beside = self._beside(workers)
+            if level(beside):
                 return n_replaced
-            another = self._start(workers[0].python, workers[0].variables)
-            workers.append(self._make(another, source, folders))
-            seconds = self._seconds(workers)
-            self._end([workers.pop(seconds.index(max(seconds)))])
+            slowest = beside.index(max(beside))
+            slow = workers[slowest]
+            another = self._start(slow.layout, slow.python, slow.variables)
+            workers[slowest] = self._make(another, source, folders)
+            self._end([slow])
         return SPARES
 
-    def _seconds(self, workers: list[Worker]) -> list[float]:
+    def _beside(self, workers: list[Worker]) -> list[float]:
         """Return what a small batch and a larger one take each process, beside its equals.
 
         They take turns on one core, and what a round of turns tells is only how much longer one

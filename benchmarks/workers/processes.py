@@ -9,6 +9,7 @@ as their pipe closes, the frozen ones as members of a group that nobody is left 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import mmap
 import os
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,6 +36,7 @@ MAKING = 600.0  # seconds in which a predictor is made, at the most
 ANSWERING = 60.0  # seconds for what takes hardly any, at the most
 FAREWELL = 2.0  # seconds in which workers end by themselves
 ANY_CORE = -1
+ASK, ADDR_NO_RANDOMIZE = 0xFFFFFFFF, 0x0040000  # personality(2)
 PROCESS_NBYTES = 40 * 2**20  # of a process with NumPy
 # Neither the interpreter that runs this, nor the folder it runs in, says what another one imports.
 FOREIGN = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
@@ -72,11 +74,26 @@ def open_nameless(nbytes: int) -> IO[bytes]:
     return file
 
 
+@contextlib.contextmanager
+def addresses_as_before() -> Iterator[None]:
+    """Have processes that are started meanwhile no random addresses, where Linux allows it."""
+    personality = getattr(ctypes.CDLL(None), "personality", None)
+    before = personality(ASK) if personality else -1
+    if personality and before != -1:
+        personality(before | ADDR_NO_RANDOMIZE)
+    try:
+        yield
+    finally:
+        if personality and before != -1:
+            personality(before)
+
+
 class Worker:
     """A process of an interpreter that times its calls of a predictor.
 
     It has `variables` beside those of this process, and maps the `arrays`: weights, examples and
-    labels. `collects` tells whether Python collects garbage meanwhile.
+    labels. `collects` tells whether Python collects garbage meanwhile. Two of the same `layout`
+    that do the same have the same addresses, where the system does not insist on random ones.
     """
 
     core = ANY_CORE  # on which its last calls began, where the system tells
@@ -87,8 +104,9 @@ class Worker:
         variables: Mapping[str, str],
         arrays: Sequence[SharedArray],
         collects: bool = True,
+        layout: int = 0,
     ) -> None:
-        self.python, self.variables = python, variables
+        self.python, self.variables, self.layout = python, variables, layout
         of_other = () if python == sys.executable else FOREIGN
         environment = {
             name: value
@@ -99,19 +117,21 @@ class Worker:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # what it prints
         questions, self._questions = os.pipe()
         self._answers, answers = os.pipe()
-        command = [python, str(WORKER), str(questions), str(answers), str(os.getpid())]
+        numbers = questions, answers, os.getpid(), layout
+        command = [python, str(WORKER), *map(str, numbers)]
         if not collects:
             command.append("no-gc")
         try:
-            self.process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=self._said,
-                stderr=subprocess.STDOUT,
-                env=environment | dict(variables),
-                pass_fds=(questions, answers, *(array.number for array in arrays)),
-                process_group=0,
-            )
+            with addresses_as_before():
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=self._said,
+                    stderr=subprocess.STDOUT,
+                    env=environment | dict(variables),
+                    pass_fds=(questions, answers, *(array.number for array in arrays)),
+                    process_group=0,
+                )
         except OSError as error:
             os.close(self._questions)
             os.close(self._answers)

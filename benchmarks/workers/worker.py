@@ -7,12 +7,14 @@ memory. Questions and answers are lines of JSON on pipes of their own: what is m
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 
 if __name__ == "__main__":
-    # Moves what is allocated from here on, by another amount in each process.
-    moved = bytearray(int.from_bytes(os.urandom(2), "little"))
+    # Moves what is loaded and allocated from here on.
+    layout = int(sys.argv[4])
+    moved = mmap.mmap(-1, (1 + layout) * mmap.PAGESIZE), bytearray(16 * layout)
     # The modules beside this one are not those of what is measured.
     sys.path[:] = [p for p in sys.path if os.path.realpath(p or ".") != os.path.dirname(__file__)]
 
@@ -21,7 +23,6 @@ import gc
 import importlib
 import importlib.util
 import json
-import mmap
 import platform
 import signal
 import sysconfig
