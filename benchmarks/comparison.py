@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 
 import pytest
 
@@ -63,7 +64,14 @@ def check(config: pytest.Config) -> None:
         )
 
 
-def make_gate(config: pytest.Config) -> Gate:
+def cases(config: pytest.Config, items: list[pytest.Item]) -> Counter[str]:
+    """Return how many cases of each predictor are compared."""
+    marks = [item.get_closest_marker("benchmark") for item in items]
+    names = [mark.kwargs.get("group", "").partition(" ")[0] for mark in marks if mark]
+    return Counter(name for name in names if name in compared(config))
+
+
+def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
     # Python would end without removing what is temporary.
     earlier = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 128 + signal.SIGTERM))
 
@@ -90,8 +98,9 @@ def make_gate(config: pytest.Config) -> Gate:
     gate = Gate(
         baseline,
         config.getoption("max_slowdown"),
-        len(names) * len(config.getoption("batch_sizes")),
+        cases(config, items),
         tuple(fails),
+        config.getoption("baseline_seconds"),
         collects=not config.getoption("benchmark_disable_gc", False),
     )
     config.add_cleanup(gate.close)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from benchmarks.failures import interruptible
 from benchmarks.gate.checkout import undirected
 from benchmarks.measuring import machine
 from benchmarks.measuring.data import Data
-from benchmarks.measuring.timing import MAX_ROUNDS
+from benchmarks.measuring.rounds import MAX_ROUNDS, needed
 from benchmarks.measuring.workload import Workload
 from benchmarks.saving import json_file
 from benchmarks.saving.record import CaseId, read_id
@@ -57,7 +57,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if checks.measures(config, session.items):
         checks.check_resources(config)
         if comparison.is_asked_for(config):
-            config.stash[SESSION].gate = comparison.make_gate(config)
+            config.stash[SESSION].gate = comparison.make_gate(config, session.items)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -103,11 +103,20 @@ def case(predictor: str, batch_size: int, run: Session, pytestconfig: pytest.Con
 
 
 @pytest.fixture
-def rounds_of(pytestconfig: pytest.Config) -> Callable[[float], int]:
-    """Return what tells the number of rounds by the seconds of a call."""
+def rounds_of(pytestconfig: pytest.Config) -> Callable[[Sequence[float]], int]:
+    """Return what tells the number of rounds by the seconds of a pilot's calls."""
     max_time = float(pytestconfig.getoption("benchmark_max_time"))
-    at_least = pytestconfig.getoption("benchmark_min_rounds", 5)
-    return lambda seconds: max(at_least, min(int(max_time / seconds), MAX_ROUNDS))
+    at_least = int(pytestconfig.getoption("benchmark_min_rounds", 5))
+    precision = float(pytestconfig.getoption("benchmark_precision", 0) or 0)
+    confidence = float(pytestconfig.getoption("benchmark_confidence", 0.99))
+
+    def rounds_of(pilot: Sequence[float]) -> int:
+        at_most = min(int(max_time / min(pilot)), MAX_ROUNDS)
+        if precision:
+            at_most = min(at_most, needed(pilot, precision, confidence))
+        return max(at_least, at_most)
+
+    return rounds_of
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 ``python benchmarks/load.py RUN.json --latency-budget 20ms`` simulates one server for each predictor
 of the run. Requests arrive at random, one by one (Poisson); whenever the server is free, it takes
 all that wait, at most a largest batch, and the time it needs is drawn from the rounds that were
-measured with as many examples. The question is that of MLPerf's "Server" scenario: the greatest
-rate of requests whose 99th percentile of response time stays within the budget (Reddi et al.,
-"MLPerf Inference Benchmark", ISCA 2020). With ``--rate 800`` in place of the budget it says how
-long the responses to so many requests take.
+measured with as many examples, in stretches, as slow rounds come together. The question is that of
+MLPerf's "Server" scenario: the greatest rate of requests whose 99th percentile of response time
+stays within the budget (Reddi et al., "MLPerf Inference Benchmark", ISCA 2020). With ``--rate 800``
+in place of the budget it says how long the responses to so many requests take.
 
 With ``--wait 0,1ms,5ms`` the server may also wait for a batch to fill, until its oldest request has
 waited so long. The best of these waits is named, or with ``--rate`` what each of them gets.
@@ -41,6 +41,7 @@ from benchmarks.drawing.style import (
     styles,
     value_ticks,
 )
+from benchmarks.saving.record import LEAST_ROUNDS
 from benchmarks.saving.runs import Line, read_runs
 from benchmarks.simulation import (
     DRAWN_REQUESTS,
@@ -150,6 +151,17 @@ def servers(lines: Sequence[Line]) -> dict[str, Server]:
     }
 
 
+def few_rounds(name: str, server: Server) -> list[str]:
+    """Say of which batch sizes there are too few rounds for a p99."""
+    least = LEAST_ROUNDS[99]
+    if not (sizes := [str(size) for size in server.sizes if server.n_rounds(size) < least]):
+        return []
+    return [
+        f"{name}: a p99 needs {least} rounds, and there are fewer at batch size "
+        f"{', '.join(sizes)}: measure longer (--benchmark-min-rounds={least})"
+    ]
+
+
 def progress(lasts: float = 2.0) -> Callable[[str], None]:
     """Return what says on a terminal what is being done, from so many seconds on."""
     start = time.perf_counter()
@@ -204,6 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
                     else carried(server, options.rate, options.wait)
                 )
                 print("\n".join(f"{name}: {line}" for line in said.splitlines()), flush=True)
+            for line in few_rounds(name, server):
+                print(line, flush=True)
         say("simulating for the plot")
         with styling.context(["default", STYLE]):
             figure = draw(found, named, options.latency_budget, options.rate)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.array_types import ITEMSIZE
 from benchmarks.measuring.workload import Workload
 from benchmarks.predictors.by_name import PREDICTORS
-from benchmarks.wording.quantities import batch_sizes, percentage, positive, variable
+from benchmarks.wording.quantities import batch_sizes, duration, percentage, positive, variable
 
 
 def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -50,6 +50,11 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
     group.addoption(
         "--baseline-set", action="append", type=variable, metavar="NAME=VALUE",
         help="compare with this environment variable set, repeatable: OPENBLAS_NUM_THREADS=1",
+    )  # fmt: skip
+    group.addoption(
+        "--baseline-seconds", type=duration, metavar="SECONDS",
+        help="of measuring until all cases are decided, at the most (default: 115, or 5.2 a case "
+        "if there are more than 22)",
     )  # fmt: skip
     group.addoption(
         "--max-slowdown", type=percentage, default="5%", metavar="PERCENT",

@@ -22,6 +22,7 @@ DRAWN_REQUESTS = 30_000  # of one that is a point in the plot
 SETTLE = 0.05  # of the requests, at the start, when nobody waits yet: not counted
 # The greatest rate is found up to this part of itself, first by few requests and then by many.
 ROUGHLY, NEAR = 0.1, 0.02
+STRETCH = 0.1  # of the rounds of a batch size, which are drawn together
 LEAST = 0.01  # of the greatest throughput: lesser rates are not sought with a wait
 
 
@@ -68,13 +69,20 @@ class Server:
     Parameters
     ----------
     rounds : dict of int to sequence of float
-        Seconds of the rounds, by batch size.
+        Seconds of the rounds, in order, by batch size.
     """
 
     def __init__(self, rounds: Mapping[int, Sequence[float]]) -> None:
         self._rounds = {size: sorted(rounds[size]) for size in sorted(rounds)}
         self.sizes = list(self._rounds)
+        ranks = {size: np.argsort(np.argsort(rounds[size])) for size in self.sizes}
+        self._quantiles = {
+            size: ((ranks[size] + 0.5) / len(ranks[size])).tolist() for size in self.sizes
+        }
         self._between: dict[int, tuple[list[float], list[float], float]] = {}
+
+    def n_rounds(self, batch_size: int) -> int:
+        return len(self._rounds[batch_size])
 
     def seconds(self, batch_size: int, quantile: float) -> float:
         try:
@@ -102,11 +110,11 @@ class Server:
 
         The seed is that of the arrivals and of the times of the batches.
         """
-        unit, quantiles = draw_requests(n_requests, seed)
+        unit, places = draw_requests(n_requests, seed)
         scaled: Array = unit / rate
         arrivals = scaled.tolist()
         starts, ends, taken = [], [], []
-        free, first = 0.0, 0
+        free, first, place, stretch = 0.0, 0, 0.0, 0.0
         while first < n_requests:
             start = max(free, arrivals[first])
             if wait:
@@ -116,7 +124,13 @@ class Server:
             last = first + 1
             if last < n_requests and arrivals[last] <= start:
                 last = bisect.bisect_right(arrivals, start, last, min(first + largest, n_requests))
-            free = start + self.seconds(last - first, quantiles[first])
+            quantiles = self._quantiles[self.sizes[bisect.bisect_left(self.sizes, last - first)]]
+            if stretch <= 0:
+                place, stretch = places[first], STRETCH
+            quantile = quantiles[int(place * len(quantiles)) % len(quantiles)]
+            place += 1 / len(quantiles)
+            stretch -= 1 / len(quantiles)
+            free = start + self.seconds(last - first, quantile)
             starts.append(start)
             ends.append(free)
             taken.append(last - first)

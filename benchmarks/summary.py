@@ -42,9 +42,7 @@ def write(config: pytest.Config) -> None:
 def latencies(run: Session, predictors: list[str]) -> list[str]:
     """Return the table of what was measured in this process, and sentences on it."""
     cases = [case for case in run.cases if not case.gate]
-    medians: dict[str, dict[int, float]] = {}
-    for case in cases:
-        medians.setdefault(case.predictor, {})[case.batch_size] = case.p50
-    said = sentences.in_words(medians, run.limits) + sentences.screened(cases)
+    said = sentences.in_words(sentences.calm(cases), run.limits) + sentences.screened(cases)
+    said += sentences.disturbed(cases)
     table = tables.aligned(tables.latencies(predictors, cases))
     return [*table, "", *(textwrap.fill(line, WIDTH) for line in said), *machine.hints(run.blas)]

@@ -9,7 +9,7 @@ time both sides in turns, and the case fails where the current one is slower.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -18,12 +18,14 @@ import pytest
 from benchmarks.failures import failing
 from benchmarks.gate import report
 from benchmarks.measuring.data import Data
+from benchmarks.measuring.disturbance import PATIENCE, Watch, wait_for_calm
+from benchmarks.measuring.rounds import Rounds
 from benchmarks.measuring.timing import CLOCK, rest
 from benchmarks.measuring.warm_up import warm_up
 from benchmarks.measuring.workload import Workload
 from benchmarks.predictors.stated import in_doubt_of, precision_of
 from benchmarks.saving.record import CaseId, CaseRecord
-from benchmarks.session import PART, SESSION, Session
+from benchmarks.session import PART, Session
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -31,13 +33,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     workload = Workload.of(metafunc.config)
     # Saved runs are compared by a case's id, so a workload that is not the default is part of it.
     suffix = "" if workload == Workload() else f"-{workload}"
+    timer = {} if metafunc.config.getoption("codspeed", None) else {"timer": CLOCK}
     cases = []
     for batch_size in metafunc.config.getoption("batch_sizes"):
         for predictor in metafunc.config.getoption("predictor"):
-            settings: dict[str, Any] = {"group": f"{predictor} {workload}"}
-            if predictor in metafunc.config.stash[SESSION].compared:
-                settings["timer"] = CLOCK
-            mark = pytest.mark.benchmark(**settings)
+            mark = pytest.mark.benchmark(group=f"{predictor} {workload}", **timer)
             case_id = f"{predictor}-{batch_size}{suffix}"
             cases.append(pytest.param(predictor, batch_size, id=case_id, marks=mark))
     metafunc.parametrize(("predictor", "batch_size"), cases)
@@ -49,28 +49,34 @@ def test_predict(
     data: Data,
     run: Session,
     say: Callable[[str], None],
-    rounds_of: Callable[[float], int],
+    rounds_of: Callable[[Sequence[float]], int],
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
     benchmark.extra_info |= case.as_saved()
     starts = range(0, len(data.x) - case.batch_size + 1, case.batch_size)
-    judged = predict = ceilings = None
+    judged = predict = ceilings = rounds = None
     with failing(run, data, benchmark, case):
         if run.gate and (processes := run.processes(case.predictor, data, say)):
             judged, durations = run.gate.measure(processes, starts, say)
-            CLOCK.tell(benchmark, durations)
+            CLOCK.record(benchmark, len(durations), lambda: durations)
         else:
             predict = run.predictor(case.predictor, data)
             ceilings = run.ceilings(precision_of(predict, data.x.dtype), data)
             batches = cycle([data.x[start : start + case.batch_size] for start in starts])
-            rounds = rounds_of(warm_up(predict, data, starts))
-            benchmark.pedantic(predict, setup=lambda: ((next(batches),), {}), rounds=rounds)
+            watch = Watch()
+            calls = warm_up(predict, data, starts)
+            patience = wait_for_calm(PATIENCE, say) if watch.has_waited() else PATIENCE
+            rounds = Rounds(predict, batches, patience, say)
+            pilot = rounds.stretch()
+            n = rounds_of(pilot if len(pilot) > len(calls) else calls)
+            CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)
         data.check_unchanged(starts, case.batch_size)
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if stats := getattr(benchmark, "stats", None):
         record = CaseRecord.of(case, stats["data"])
         record.gate = judged
-        if predict:
+        if predict and rounds:
+            record.disturbed = rounds.disturbed or None
             record.precision = precision_of(predict, data.x.dtype).name
             record.in_doubt = in_doubt_of(predict)
         run.cases.append(record)

@@ -254,5 +254,5 @@ def test_one_disturbed_call_does_not_decide_the_rounds() -> None:
                 time.sleep(0.05)
         return x.argmax(axis=1)
 
-    assert warm_up(predict, data, range(0, 1, 2)) < 0.05
+    assert min(warm_up(predict, data, range(0, 1, 2))) < 0.05
     assert calls == [2] * (1 + CALLS)

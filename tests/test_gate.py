@@ -27,7 +27,7 @@ from benchmarks.gate import checkout
 from benchmarks.gate import gate as gate_module
 from benchmarks.gate.checkout import Checkout, CheckoutError
 from benchmarks.gate.gate import FEWEST
-from benchmarks.measuring.timing import MAX_ROUNDS
+from benchmarks.measuring.rounds import MAX_ROUNDS
 from tests.helpers.processes import ENVIRONMENT, heed_interrupts
 from tests.helpers.repository import git
 from tests.helpers.suite import run as run_suite
@@ -237,12 +237,15 @@ def test_undecided(repository: Path) -> None:
     change(repository, types, f"import itertools, time\n{waits}\n{types}", "linpredict/formula.py")
     noise = "time.sleep(2e-3 * next(WAITS))\n    w = as_weights(w)\n"
     change(repository, "w = as_weights(w)\n", noise, "linpredict/formula.py")
-    allow(repository, "1.5, 1.5")
     git(repository, "commit", "-qam", "noise")
+    path = repository / "run.json"
     done = run(
         repository, "--baseline=HEAD", "--max-slowdown=1e-6%", "--predictor=formula",
-        "--batch-sizes=8", "--features=2000", "--undecided=fail",
+        "--features=2000", "--undecided=fail", f"--benchmark-json={path}",
+        "--baseline-seconds=1.5", "-k=formula-8",
     )  # fmt: skip
+    [saved] = json.loads(path.read_text())["benchmarks"]
+    assert saved["extra_info"]["gate"]["seconds"] < 4  # instead of 6
     commit = git(repository, "rev-parse", "HEAD")[:7]
     end = "1 undecided (formula 8)"
     assert f"gate failed against {commit}, threshold 1: {end}" in done.stdout, done.stdout
@@ -269,9 +272,10 @@ def test_predictor_that_the_baseline_lacks_is_new(repository: Path) -> None:
     change(repository, '__all__ = ["LinearPredictor", "predict"]', '__all__ = ["predict"]')
     git(repository, "commit", "-qam", "without LinearPredictor")
     git(repository, "revert", "--no-edit", "HEAD")
-    done = run(repository, "--baseline=HEAD~1", "--predictor=packed")
+    done = run(repository, "--baseline=HEAD~1", "--predictor=packed", "--predictor=formula")
     assert done.returncode == 0, done.stdout
-    assert re.search(r"gate passed against \w{7}, threshold 1.3: 2 new", done.stdout)
+    assert re.search(r"gate passed against \w{7}, threshold 1.3: 2 \w+, 2 new", done.stdout)
+    assert " 99 % interval " in done.stdout  # the chance of an error is shared by two cases
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_constant_service_is_m_d_1(busy: float) -> None:
 @pytest.mark.parametrize("busy", [0.3, 0.6])
 def test_exponential_service_is_m_m_1(busy: float) -> None:
     quantiles = (np.arange(100_000) + 0.5) / 100_000
-    rounds = list(-0.01 * np.log1p(-quantiles))
+    rounds = list(np.random.default_rng(0).permutation(-0.01 * np.log1p(-quantiles)))
     assert mean_wait(rounds, busy) == pytest.approx(busy / (1 - busy), rel=0.02)
 
 
@@ -99,6 +99,14 @@ def test_what_is_named_is_drawn() -> None:
     assert len(drawn) <= 8
 
 
+def test_slow_rounds_in_a_row_are_worse_than_single_ones() -> None:
+    in_a_row = [0.001] * 900 + [0.02] * 100
+    single = np.random.default_rng(0).permutation(in_a_row).tolist()
+    p99 = [Server({1: rounds}).serve(300, 1, 200_000).p(99) for rounds in (in_a_row, single)]
+    assert p99[0] > 5 * p99[1]
+    assert mean_wait([0.01] * 50, 0.5) == pytest.approx(0.5, rel=0.02)  # equal ones are the same
+
+
 @pytest.fixture
 def few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulate a tenth of the requests, for a test of what is said and drawn of them."""
@@ -120,7 +128,8 @@ def test_script(tmp_path: Path) -> None:
     file = write(tmp_path / "run.json", with_rounds())
     done = script(file, "--latency-budget=100ms", "--format=svg", folder=tmp_path, name="load.py")
     assert (done.returncode, done.stderr) == (0, "")
-    packed = done.stdout.splitlines()[1]
+    packed, few = done.stdout.splitlines()[2:4]
+    assert few.startswith("packed: a p99 needs 459 rounds, and there are fewer at batch size 1, 4,")
     assert packed.startswith("packed: ")
     assert "requests/s with a p99 within 100 ms, in batches of up to 16; without" in packed
     drawn = texts(tmp_path / "plots" / "load.svg")

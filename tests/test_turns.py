@@ -37,7 +37,7 @@ class FakeWorker:
 
 def fake_gate(n_cases: int = 22, seconds: float | None = None) -> Gate:
     fake: Any = type("Baseline", (), {"commit": "1234567890abcdef", "__str__": lambda _: "1234567"})
-    made = Gate(fake(), 0.05, n_cases, seconds=seconds)
+    made = Gate(fake(), 0.05, {"packed": n_cases}, seconds=seconds)
     made.share(Workload(20, 30, 8))
     return made
 

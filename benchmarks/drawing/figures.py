@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -23,6 +23,7 @@ from benchmarks.drawing.style import (
 
 LATENCY = "latency (seconds before first prediction)"
 THROUGHPUT = "throughput (predictions/second)"
+HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markersize": 9, "linestyle": "none"}
 
 
 def draw_latency(curves: list[Curve], limits: list[LimitLine], budget: float | None) -> Figure:
@@ -47,8 +48,9 @@ def draw_tradeoff(curves: list[Curve], limits: list[LimitLine], budget: float | 
     axes = new_axes("Throughput against Latency", LATENCY, THROUGHPUT)
     for curve in curves:
         cases = curve.line.cases
-        latency = [case.median for case in cases]
-        axes.plot(latency, [case.throughput for case in cases], **curve.style)
+        latency, throughput = [case.median for case in cases], [case.throughput for case in cases]
+        axes.plot(latency, throughput, **curve.style)
+        mark_disturbed(axes, curve, latency, throughput)
         # Each second batch size, as those of few examples lie close together.
         for case in cases[::2]:
             axes.annotate(
@@ -84,6 +86,7 @@ def draw_against_batch_size(
             for name in ("q1", "median", "q3")
         )
         axes.plot(sizes, median, **curve.style)
+        mark_disturbed(axes, curve, sizes, median)
         axes.fill_between(sizes, q1, q3, color=curve.style["color"], alpha=0.2, linewidth=0)
     draw_limits(axes, limits, lambda size, seconds: (size, value(size, seconds)))
     sizes = sorted({case.batch_size for curve in curves for case in curve.line.cases})
@@ -93,6 +96,14 @@ def draw_against_batch_size(
     axes.xaxis.set_major_locator(FixedLocator(sizes_apart(sizes)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
+
+
+def mark_disturbed(axes: Axes, curve: Curve, x: Sequence[float], y: Sequence[float]) -> None:
+    """Draw large hollow markers where others took cores."""
+    where = [i for i, case in enumerate(curve.line.cases) if case.is_disturbed]
+    if where:
+        style = curve.style | HOLLOW
+        axes.plot([x[i] for i in where], [y[i] for i in where], label="_disturbed", **style)
 
 
 def draw_budget(axes: Axes, sizes: list[int], values: list[float], budget: float) -> None:
@@ -121,6 +132,9 @@ def finish(axes: Axes, curves: list[Curve]) -> Figure:
         for name, style in reversed(runs.items()):
             grey = style | {"color": "0.4", "marker": "o"}
             handles.append(Line2D([], [], label=fitted(name or "current", 34), **grey))
+    if any(case.is_disturbed for curve in curves for case in curve.line.cases):
+        grey = HOLLOW | {"color": "0.4", "marker": "o"}
+        handles.append(Line2D([], [], label="disturbed", **grey))
     for line in axes.get_lines():
         if not str(line.get_label()).startswith("_"):  # limits, budget
             line.set_label(fitted(str(line.get_label()), 38))

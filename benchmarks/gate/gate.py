@@ -50,7 +50,7 @@ from benchmarks.gate.judge import FALSE_ALARM, MISS, heeding, judge
 from benchmarks.gate.what_differs import as_saved, differences
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.labels import AT_MOST, check, check_near_ties
-from benchmarks.measuring.timing import MAX_ROUNDS
+from benchmarks.measuring.rounds import MAX_ROUNDS
 from benchmarks.measuring.workload import Workload
 from benchmarks.saving.record import GateRecord, Verdict
 from benchmarks.workers.processes import ANY_CORE, SharedArray, Worker, end
@@ -62,7 +62,8 @@ FEWEST, MOST = 16, 2000  # pairs of a case
 FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more than 500 pairs
 PROCESSES = 3  # of each side, for a predictor
 # Where the memory of a process came to lie once made it 1.06 to 1.28 times slower than its equals,
-# at batch sizes of 1 to 16, as long as it lived: such a one is replaced, so many times.
+# at batch sizes of 1 to 16, as long as it lived: such a one is replaced, so many times. It is
+# looked at twice: 1 of 18 predictors had one that was slow for the moment.
 SPARES, UNLUCKY = 2, 1.06
 ROUNDS = 5, 15  # of calls that tell, at the least and at the most
 TURN = 4  # pairs in a row that are measured with the same processes
@@ -98,14 +99,15 @@ class Compared:
 class Gate:
     """The cases of a run against a baseline, and the time and the error rate that they share.
 
-    `max_slowdown` is the least that fails a case, such as 0.05; `seconds` are for all cases.
+    `max_slowdown` is the least that fails a case, such as 0.05; `n_cases` are those that run, by
+    predictor; `seconds` are for all of them.
     """
 
     def __init__(
         self,
         baseline: Baseline,
         max_slowdown: float,
-        n_cases: int,
+        n_cases: Mapping[str, int],
         fails: tuple[Verdict, ...] = (Verdict.SLOWER,),
         seconds: float | None = None,
         collects: bool = True,
@@ -114,8 +116,9 @@ class Gate:
         self.fails = fails
         self.max_slowdown = max_slowdown
         self._collects = collects
-        self._cases_not_slower = self._cases_left = n_cases
-        self._seconds_left = max(SECONDS, SECONDS_EACH * n_cases) if seconds is None else seconds
+        self._n_cases = n_cases
+        self._cases_not_slower = self._cases_left = n = sum(n_cases.values())
+        self._seconds_left = max(SECONDS, SECONDS_EACH * n) if seconds is None else seconds
         self._arrays: list[SharedArray] = []
         self._workers: list[Worker] = []
 
@@ -160,6 +163,8 @@ class Gate:
                 other.check_sources(source.name, of_baseline["sources"])
         except LackingError:
             self._end(current + baseline)
+            self._cases_left -= self._n_cases[source.name]  # they are new
+            self._cases_not_slower -= self._n_cases[source.name]
             return None
         facts["commit"], of_baseline["commit"] = other.commits(source.name)
         sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
@@ -188,22 +193,22 @@ class Gate:
     def _replace_slow(self, workers: list[Worker], source: Source, folders: Folders) -> int:
         """Replace processes of a side that are slower than their equals, and return how many."""
         for n_replaced in range(SPARES):
-            beside = self._beside(workers)
-            if level(beside):
+            slowest = self._slowest(workers)
+            if slowest is None or slowest != self._slowest(workers):
                 return n_replaced
-            slowest = beside.index(max(beside))
             slow = workers[slowest]
             another = self._start(slow.layout, slow.python, slow.variables)
             workers[slowest] = self._make(another, source, folders)
             self._end([slow])
         return SPARES
 
-    def _beside(self, workers: list[Worker]) -> list[float]:
-        """Return what a small batch and a larger one take each process, beside its equals.
+    def _slowest(self, workers: list[Worker]) -> int | None:
+        """Return the number of the slowest process of a side; None if all are level.
 
-        They take turns on one core, and what a round of turns tells is only how much longer one
-        takes than the others: the machine's own speed comes and goes. There are more rounds while
-        the processes are not level, as most differences are those of the moment.
+        They label a small batch and a larger one in turns, on one core, and what a round of turns
+        tells is only how much longer one takes than the others: the machine's own speed comes and
+        goes. There are more rounds while the processes are not level, as most differences are those
+        of the moment.
         """
         sizes = (1, min(32, len(self.data.x)))
         found = np.empty((len(workers), len(sizes), ROUNDS[1]))
@@ -216,11 +221,10 @@ class Gate:
                     found[k, j, k_round] = statistics.median(seconds[1:])
                 n_calls[j] = min(MOST_CALLS, max(2, int(BLOCK / found[0, j, k_round])))
             rounds = found[:, :, : k_round + 1]
-            beside = np.median(rounds / np.median(rounds, axis=0), axis=2)
-            means = [float(mean) for mean in np.sqrt(beside.prod(axis=1))]
-            if k_round + 1 >= ROUNDS[0] and level(means):
-                break
-        return means
+            beside = np.median(rounds / np.median(rounds, axis=0), axis=2).prod(axis=1)
+            if k_round + 1 >= ROUNDS[0] and beside.max() <= UNLUCKY**2 * beside.min():
+                return None
+        return int(beside.argmax())
 
     def label(
         self,
@@ -368,10 +372,6 @@ class Pairs:
 
     def _label(self, worker: Worker, block: list[int], core: int) -> list[float]:
         return self._gate.label(worker, block, self._batch_size, self._seconds, core)
-
-
-def level(seconds: list[float]) -> bool:
-    return max(seconds) <= UNLUCKY * min(seconds)
 
 
 def even(pairs: float) -> int:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 REST = 0.15  # seconds at most for the threads of what ran before to fall asleep
 SLICE = 0.01  # of it, to see whether they compute
-MAX_ROUNDS = 10_000  # of a case: enough for p99; more would only swell the saved file
 
 
 def timed(call: Callable[..., T], *arguments: object) -> tuple[float, T]:
@@ -32,20 +30,45 @@ def rest() -> None:
 
 
 class Clock:
-    """pytest-benchmark's timer for cases that other processes time: it tells what they measured."""
+    """pytest-benchmark's timer: it tells durations that the suite has measured itself."""
 
     def __init__(self) -> None:
-        self._told: Iterator[float] = iter(())
+        self._measure: Callable[[], Iterable[float]] | None = None  # until it was called
+        self._durations: Iterator[float] | None = None
+        self._is_running = False
 
     def __call__(self) -> float:
-        """Return what it is to tell next, or else the seconds of `time.perf_counter`."""
-        told = next(self._told, None)
-        return time.perf_counter() if told is None else told
+        """Return 0 when a round begins, and its seconds when it ends."""
+        if self._measure is None and self._durations is None:
+            return time.perf_counter()
+        self._is_running = not self._is_running
+        return 0.0 if self._is_running or self._durations is None else next(self._durations)
 
-    def tell(self, benchmark: Any, durations: Sequence[float]) -> None:
-        """Have pytest-benchmark's fixture, whose timer it is, measure exactly these durations."""
-        self._told = chain.from_iterable((0.0, duration) for duration in durations)
-        benchmark.pedantic(lambda: None, rounds=len(durations))
+    def record(
+        self,
+        benchmark: Any,
+        n: int,
+        measure: Callable[[], Iterable[float]],
+        call: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Have pytest-benchmark's fixture, whose timer it is, take the seconds of `n` rounds.
+
+        `measure` finds them within the first round, when tracers are paused, and garbage is not
+        collected if that is asked for. Where no rounds are taken, as with --benchmark-disable, and
+        for profiles, it is `call` that runs.
+        """
+
+        def target() -> None:
+            if not self._is_running:
+                call()
+            elif self._measure:
+                self._durations, self._measure = iter(self._measure()), None
+
+        self._measure, self._durations, self._is_running = measure, None, False
+        try:
+            benchmark.pedantic(target, rounds=n)
+        finally:
+            self._measure = self._durations = None
 
 
 CLOCK = Clock()

@@ -13,8 +13,8 @@ CHECKED = 64  # examples, at least, whose labels are compared with the formula's
 CALLS = 5  # before timing, at least, unless they take more than a second
 
 
-def warm_up(predict: Predict, data: Data, starts: range) -> float:
-    """Label some batches, and return the seconds of the fastest call.
+def warm_up(predict: Predict, data: Data, starts: range) -> list[float]:
+    """Label some batches, and return the seconds of each call.
 
     Raises
     ------
@@ -46,4 +46,4 @@ def warm_up(predict: Predict, data: Data, starts: range) -> float:
     # second gets the least number of rounds in any case. The last one follows what read the data.
     while len(seconds) < max(CALLS, n_checked + 1) and sum(seconds) <= 1:
         call(checked[len(seconds) % n_checked])
-    return min(seconds)
+    return seconds

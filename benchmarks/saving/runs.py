@@ -69,7 +69,7 @@ class Point(CaseRecord, kw_only=True):
     @classmethod
     def of_stats(cls, record: CaseRecord, stats: Stats) -> Point:
         saved = msgspec.structs.asdict(record)
-        saved["throughput"] = record.batch_size / stats.median
+        saved |= {"throughput": record.batch_size / stats.median, "p50": stats.median}
         return cls(**saved, median=stats.median, q1=stats.q1, q3=stats.q3, rounds=stats.data)
 
     @classmethod

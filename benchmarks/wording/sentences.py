@@ -10,6 +10,7 @@ from benchmarks.saving.limit import Limit, best
 from benchmarks.saving.record import CaseRecord
 from benchmarks.saving.runs import Run
 from benchmarks.wording.quantities import binary, per_second, quantity
+from benchmarks.wording.tables import MARK
 
 MOST_RUNS = 3
 MOST_LINES = 4
@@ -32,16 +33,41 @@ def of_runs(runs: Sequence[Run], names: Mapping[Path, str]) -> list[str]:
                     by_precision.setdefault(limit.precision, []).append(limit)
             if said or max(len(runs), len(workloads)) > 1:
                 said.append(f"{names[run.path]}, {workload}:")
-            said += in_words(
-                {line.predictor: {c.batch_size: c.median for c in line.cases} for line in lines},
-                [best(limits) for limits in by_precision.values()],
-            )
+            cases = [case for line in lines for case in line.cases]
+            said += in_words(calm(cases), [best(limits) for limits in by_precision.values()])
+            said += disturbed(cases)
     return said
+
+
+def calm(cases: Sequence[CaseRecord]) -> dict[str, dict[int, float]]:
+    """Return the median seconds of each predictor's cases, by batch size, less the disturbed."""
+    medians: dict[str, dict[int, float]] = {}
+    for case in cases:
+        if not case.is_disturbed:
+            medians.setdefault(case.predictor, {})[case.batch_size] = case.p50
+    return medians
+
+
+def disturbed(cases: Sequence[CaseRecord]) -> list[str]:
+    """Name the cases that stayed disturbed, which no other sentence rests on."""
+    named: dict[str, list[str]] = {}
+    for case in cases:
+        if case.is_disturbed:
+            named.setdefault(case.predictor, []).append(str(case.batch_size))
+    if not named:
+        return []
+    where = "; ".join(f"{name} at {', '.join(sizes)}" for name, sizes in named.items())
+    return [
+        f"{MARK} disturbed, as other processes took cores or the machine's pace changed: {where}. "
+        "Run these again before you rely on them."
+    ]
 
 
 def in_words(predictors: Mapping[str, Latencies], limits: Sequence[Limit] = ()) -> list[str]:
     """Sum up a run in at most four lines; the limits are one for each precision."""
     lines = [what_decides(limit, len(limits) > 1) for limit in limits]
+    if not predictors:
+        return lines
     room = MOST_LINES - len(lines)
     if len(predictors) <= room:
         return lines + [of_predictor(*predictor) for predictor in predictors.items()]

@@ -9,6 +9,7 @@ from benchmarks.measuring.workload import Workload
 from benchmarks.saving.record import CaseRecord, read_id
 
 Table = list[list[str]]  # its heads first
+MARK = "*"  # of a disturbed median
 Row = dict[str, Any]  # of pytest-benchmark's tables
 
 
@@ -22,7 +23,7 @@ def latencies(names: list[str], cases: Sequence[CaseRecord]) -> Table:
         row = [
             case.predictor,
             str(case.batch_size),
-            f"{1e3 * case.p50:.3f}",
+            f"{1e3 * case.p50:.3f}{MARK if case.is_disturbed else ''}",
             f"{1e3 * case.p99:.3f}" if case.p99 else "-",
             f"{case.throughput:,.0f}",
         ]

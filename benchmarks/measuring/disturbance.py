@@ -1,0 +1,79 @@
+"""How long this process has to wait for cores that others take, as Linux tells."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+WAITED = 0.05  # of the time: waiting for cores of more than that disturbs; of calm calls, 0.01
+OTHERS = 0.02  # of the time of all cores, which others must take for waiting to be of their making
+TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+BUSY = 0.25  # of a core, taken by others
+LOOK = 0.1  # seconds, to see whether they do: ten ticks
+PATIENCE = 3.0  # seconds to wait for a calm moment, for each case
+
+
+class Watch:
+    """What others took since it was started."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self._begin = time.perf_counter(), waiting(), time.process_time(), *busy_and_stolen()
+
+    def has_waited(self) -> bool:
+        """Tell whether threads of this process waited for cores, or the cores for their host."""
+        begin, waited, _, _, stolen = self._begin
+        seconds = time.perf_counter() - begin
+        stolen = busy_and_stolen()[1] - stolen - TICK  # one tick may be what adds up in a calm hour
+        return max(waiting() - waited, stolen) > WAITED * seconds
+
+    def others(self) -> float:
+        """Return how many cores others took on average; ticks of 10 ms make it uncertain."""
+        begin, _, used, busy, _ = self._begin
+        seconds = time.perf_counter() - begin
+        return (busy_and_stolen()[0] - busy - (time.process_time() - used)) / seconds
+
+
+def wait_for_calm(patience: float, say: Callable[[str], None]) -> float:
+    """Wait until others take no core, and return what is left of the patience, in seconds."""
+    watch = Watch()
+    while patience > 0:
+        say("waiting for a calm moment")
+        time.sleep(min(LOOK, patience))
+        patience -= LOOK
+        if watch.others() < BUSY:
+            break
+        watch.start()
+    return max(0.0, patience)
+
+
+def waiting() -> float:
+    """Return the seconds that living threads of this process waited for a core, until now."""
+    nanoseconds = 0
+    with suppress(OSError):  # not Linux
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(OSError), open(f"/proc/self/task/{thread}/schedstat", "rb") as file:
+                nanoseconds += int(file.read().split()[1])
+    return 1e-9 * nanoseconds
+
+
+def busy_and_stolen() -> tuple[float, float]:
+    """Return the seconds of usable cores that anybody used, and those taken by the host of these.
+
+    Both since the system started; see proc_stat(5).
+    """
+    busy = stolen = 0
+    with suppress(OSError, AttributeError):  # not Linux
+        cores = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+        with open("/proc/stat") as file:
+            for line in file:
+                name, *times = line.split()
+                if name in cores:
+                    user, nice, system, _, _, irq, softirq, steal = map(int, times[:8])
+                    busy += user + nice + system + irq + softirq + steal
+                    stolen += steal
+    return TICK * busy, TICK * stolen
