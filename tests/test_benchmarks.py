@@ -76,13 +76,14 @@ def test_median_is_within_2_percent_of_a_bare_loop(tmp_path: Path, batch_size: i
     (case,) = saved(
         tmp_path, "--classes=64", "--features=131072",  # more than caches hold
         f"--samples={batch_size}", f"--batch-sizes={batch_size}",
-        "--benchmark-max-time=1", "--predictor=tests.predictors:beside_a_bare_loop",
+        "--benchmark-max-time=1", "--benchmark-precision=0.0001",
+        "--predictor=tests.predictors:beside_a_bare_loop",
         environment={"LOOPS": str(log)},
     )["benchmarks"]  # fmt: skip
     rounds = case["stats"]["data"]
-    first = int(sum(rounds[::2]) < sum(rounds[1::2]))  # round that holds a loop
-    loops = json.loads(log.read_text())[-len(rounds[first::2]) :]  # not those that warm up
-    pairs = zip(rounds[first + 1 :: 2], loops, strict=False)
+    calls = [r for r in rounds if r < 2 * np.percentile(rounds, 25)]  # the others hold a loop
+    loops = json.loads(log.read_text())[-len(rounds) + len(calls) :]  # not those that warm up
+    pairs = zip(calls, loops, strict=False)
     ratios = np.sort([seconds / statistics.median(loop) for seconds, loop in pairs])
     low, high = bounds(ratios, 0.0005)
     assert len(ratios) >= 20
@@ -149,6 +150,14 @@ def test_percentiles_need_rounds(tmp_path: Path) -> None:
     assert 20 <= case["stats"]["rounds"] < 459
     assert "p95" in case["extra_info"]
     assert "p99" not in case["extra_info"]
+
+
+def test_no_more_rounds_than_the_precision_needs(tmp_path: Path) -> None:
+    options = ("--batch-sizes=32", "--predictor=tests.predictors:slow", "--benchmark-max-time=0.5")
+    (case,) = saved(tmp_path, *options, "--benchmark-precision=0.5")["benchmarks"]
+    assert case["stats"]["rounds"] == 5  # the least, in place of 50
+    (case,) = saved(tmp_path, *options, "--benchmark-precision=0.0001")["benchmarks"]
+    assert case["stats"]["rounds"] > 20
 
 
 @pytest.mark.alone

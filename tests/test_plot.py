@@ -253,6 +253,25 @@ def test_one_file_is_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(runs) == 1
 
 
+def test_disturbed_medians_have_hollow_markers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = run()
+    content["benchmarks"][1]["extra_info"]["disturbed"] = 0.5  # formula, 4 examples
+    figures = drawn_by(write(tmp_path / "run.json", content))
+    assert "pace changed: formula at 4." in capsys.readouterr().out
+    for name in ("latency", "throughput", "tradeoff"):
+        assert "disturbed" in legend(figures[name])
+        [hollow] = [
+            line
+            for line in figures[name].axes[0].get_lines()
+            if line.get_markerfacecolor() == "white"
+        ]
+        assert len(hollow.get_xydata()) == 1  # type: ignore[arg-type]
+    assert figures["latency"].axes[0].get_lines()
+    assert "disturbed" not in legend(drawn_by(write(tmp_path / "calm.json", run()))["latency"])
+
+
 @pytest.mark.parametrize("sizes", [range(1, 41), [1], [10**k for k in range(9)], range(1000, 1040)])
 def test_batch_sizes_at_the_axis_do_not_overlap(sizes: Iterable[int]) -> None:
     figure = Figure(figsize=(BETWEEN_SIZES * 1.14, 3))

@@ -17,8 +17,9 @@ from benchmarks.plot import main
 from benchmarks.saving.limit import Limit
 from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import binary, quantity
-from benchmarks.wording.sentences import in_words
-from tests.helpers.saved_runs import drawn_by, gated, run, write
+from benchmarks.wording.sentences import calm, disturbed, in_words
+from benchmarks.wording.tables import latencies
+from tests.helpers.saved_runs import drawn_by, gated, record, run, write
 
 
 def limit_of(precision: str = "float64", n_features: int = 1000, **rates: float) -> Limit:
@@ -33,6 +34,21 @@ LIMIT = limit_of(n_features=262_144, bandwidth=44.8e9, flop_rate=102e9)
 READS = dict.fromkeys((1, 2, 4), 0.003)
 MULTIPLIES = {size: 0.001 * size for size in (1, 2, 4)}
 PACKED = {1: 0.0065, 2: 0.0063, 16: 0.0080, 32: 0.0135, 64: 0.0284}
+
+
+def test_no_sentence_rests_on_disturbed_cases() -> None:
+    calm_one, disturbed_one, nearly = (record(batch_size=2**i, p50=0.001) for i in range(3))
+    disturbed_one.disturbed, nearly.disturbed = 0.06, 0.04
+    cases = [calm_one, disturbed_one, nearly]
+    assert calm(cases) == {"packed": {1: 0.001, 4: 0.001}}
+    [said] = disturbed(cases)
+    assert said.startswith("* disturbed, as other processes took cores or the machine's pace")
+    assert "changed: packed at 2." in said
+    assert disturbed([calm_one]) == in_words(calm([disturbed_one])) == []
+    for case in cases:
+        case.throughput = case.batch_size / case.p50
+    medians = [row[2] for row in latencies(["packed"], cases)[1:]]
+    assert medians == ["1.000", "1.000*", "1.000"]
 
 
 def test_words() -> None:

@@ -1,0 +1,137 @@
+"""Rounds that others disturb: told, measured again, marked; and how many are needed."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from benchmarks.measuring import disturbance, rounds
+from benchmarks.measuring.disturbance import BUSY, Watch, wait_for_calm
+from benchmarks.measuring.rounds import Rounds, drifted, needed
+from linpredict.cores import affinity
+
+
+@pytest.fixture
+def neighbour() -> Iterator[None]:
+    """Share one core with a process that computes."""
+    cores = os.sched_getaffinity(0)
+    core = min(cores)
+    os.sched_setaffinity(0, {core})
+    try:
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+            yield
+            process.kill()
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
+@pytest.mark.usefixtures("neighbour")
+def test_a_neighbour_is_seen() -> None:
+    assert affinity() == 1
+    watch = Watch()
+    end = time.perf_counter() + 0.5
+    while time.perf_counter() < end:
+        pass
+    assert watch.has_waited()
+    assert watch.others() > BUSY
+    said: list[str] = []
+    assert wait_for_calm(0.3, said.append) == 0
+    assert set(said) == {"waiting for a calm moment"}
+
+
+class Neighbours:
+    """A `Watch` that finds the stretches disturbed that it is told to."""
+
+    disturbed: ClassVar[list[bool]] = []
+    take = 1.0  # cores
+
+    def start(self) -> None:
+        pass
+
+    def has_waited(self) -> bool:
+        return self.disturbed.pop(0) if self.disturbed else False
+
+    def others(self) -> float:
+        return self.take
+
+
+@pytest.fixture
+def neighbours(monkeypatch: pytest.MonkeyPatch) -> type[Neighbours]:
+    monkeypatch.setattr(rounds, "Watch", Neighbours)
+    monkeypatch.setattr(rounds, "STRETCH", 0.0)  # each round is one
+    monkeypatch.setattr(rounds, "wait_for_calm", lambda patience, say: patience - 1)
+    monkeypatch.setattr(Neighbours, "take", 1.0)
+    return Neighbours
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Rounds:
+    """Return rounds whose calls take 1 s, 2 s and so on by a clock that is made up."""
+    now, taken = [0.0], iter(range(1, 1000))
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr("benchmarks.measuring.rounds.time", clock)
+
+    def predict(x: Any) -> Any:
+        now[0] += next(taken)
+        return x
+
+    return Rounds(predict, cycle([np.zeros(1)]), 3.0, print)
+
+
+def test_disturbed_rounds_are_measured_again(
+    neighbours: type[Neighbours], measured: Rounds
+) -> None:
+    neighbours.disturbed = [False, True, False]
+    assert measured.measure(4) == [1, 3, 4, 5]
+    assert measured.disturbed == 0
+
+
+def test_what_stays_disturbed_is_told(neighbours: type[Neighbours], measured: Rounds) -> None:
+    neighbours.disturbed = [False] + 100 * [True]
+    assert measured.measure(4) == [1, 4, 5, 6]  # of half as many again, the last ones
+    assert measured.disturbed == 0.75
+
+
+def test_own_threads_that_wait_for_one_another_are_no_neighbours(
+    neighbours: type[Neighbours], measured: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbours, "take", 0.01)
+    neighbours.disturbed = 100 * [True]
+    assert len(measured.measure(4)) == 4
+    assert measured.disturbed == 0
+
+
+def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("os.listdir", refuse)
+    monkeypatch.setattr(disturbance, "open", refuse, raising=False)
+    watch = Watch()
+    assert not watch.has_waited()
+    assert watch.others() <= 0
+
+
+def test_drift_between_quarters() -> None:
+    assert drifted([1.0] * 100) == 0
+    assert drifted([1.0] * 50 + [1.6] * 50) == 0.5
+    assert drifted([1.0, 1.6, 1.6] * 40) == 0  # no drift
+    assert drifted([1.0] * 6 + [9.0] * 6) == 0  # too few to tell
+
+
+@pytest.mark.parametrize("precision", [0.01, 0.03])
+def test_so_many_rounds_make_the_median_so_precise(precision: float) -> None:
+    rng = np.random.default_rng(0)
+    pilot = rng.normal(1, 0.1, 10_000).tolist()
+    n = needed(pilot, precision, 0.9)
+    medians = np.median(rng.normal(1, 0.1, (4000, n)), axis=1)
+    assert np.mean(abs(medians - 1) < precision) == pytest.approx(0.9, abs=0.02)
+    assert needed([0.5] * 10, precision, 0.9) == 0
