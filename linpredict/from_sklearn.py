@@ -9,6 +9,8 @@ import numpy as np
 
 from .validation import Array, as_real
 
+N_EXAMPLES = 16  # whose labels are compared with the classifier's, on either side of a boundary
+
 
 def weights_of(classifier: Any) -> tuple[Array, Array, Array]:
     """Return a row of weights for each class, their intercepts, and the classes' labels.
@@ -56,15 +58,42 @@ def weights_of(classifier: Any) -> tuple[Array, Array, Array]:
 
 
 def check(classifier: Any, coef: Array, intercept: Array, classes: Array) -> None:
-    """Refuse a classifier that labels an example of zeros, whose scores are exact, otherwise."""
+    """Refuse a classifier that labels some examples otherwise than by the highest score.
+
+    They are zeros, whose scores are exact also where they are equal, and examples close to the
+    boundary of two classes on either side, where a threshold, or weights in another order, show.
+    """
     if not hasattr(classifier, "predict"):
         return
-    with warnings.catch_warnings():  # of features' names, which an array lacks
-        warnings.simplefilter("ignore")
-        label = np.asarray(classifier.predict(np.zeros((1, coef.shape[1]), coef.dtype)))
-    best = np.flatnonzero(intercept == intercept.max())
-    if label.shape != (1,) or (len(best) == 1 and label[0] != classes[best[0]]):
+    name = type(classifier).__name__
+    w, b = coef.astype(np.float64), intercept.astype(np.float64)
+    x = np.concatenate((np.zeros((1, w.shape[1])), near_boundaries(w, b))).astype(coef.dtype)
+    try:
+        with warnings.catch_warnings():  # of features' names, which an array lacks
+            warnings.simplefilter("ignore")
+            labels = np.asarray(classifier.predict(x))
+    except Exception as error:
+        raise ValueError(f"{name} cannot label an array of shape {x.shape}: {error}") from error
+    scores = x @ w.T + b
+    second, best = np.sort(scores, axis=1)[:, -2:].T
+    rounding = 1e-5 * (np.abs(x) @ np.abs(w).max(axis=0) + np.abs(b).max())
+    told = best - second > rounding
+    told[0] = True
+    if labels.shape != (len(x),) or (labels != classes[scores.argmax(axis=1)])[told].any():
         raise ValueError(
-            f"{type(classifier).__name__} labels otherwise than by the highest score alone: "
-            "it may have several labels for each example, or a threshold"
+            f"{name} labels otherwise than by the highest score alone: it may have several labels "
+            "for each example, a threshold, weights in another order, or another rule for ties"
         )
+
+
+def near_boundaries(w: Array, b: Array) -> Array:
+    """Return examples on either side of the boundary of two classes, a thousandth away from it."""
+    x = np.random.default_rng(0).standard_normal((N_EXAMPLES, w.shape[1]))
+    second, best = np.argsort(x @ w.T + b, axis=1)[:, -2:].T
+    normal = w[best] - w[second]
+    squares = (normal**2).sum(axis=1, keepdims=True)
+    squares[squares == 0] = 1.0
+    gap = ((x * normal).sum(axis=1) + b[best] - b[second])[:, np.newaxis]
+    x -= gap / squares * normal
+    away = 1e-3 * np.linalg.norm(x, axis=1, keepdims=True) * normal / np.sqrt(squares)
+    return np.concatenate((x + away, x - away))

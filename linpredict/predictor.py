@@ -101,17 +101,20 @@ class LinearPredictor:
         Returns
         -------
         LinearPredictor
-            Its `predict` returns elements of ``classes_``.
+            Its `predict` returns elements of ``classes_``. Of a data frame it wants the columns in
+            the order of ``feature_names_in_``. NaN and infinity, which scikit-learn refuses, have
+            a label like any other value.
 
         Raises
         ------
         TypeError
             If the classifier is not a linear one, or not trained.
         ValueError
-            If its label is not that of the highest score: it has several outputs, or a row of
-            weights for each pair of classes.
+            If its label is not that of the highest score: it has several outputs, a row of weights
+            for each pair of classes, or a threshold. Its own `predict` tells by some examples.
         """
-        return _Labeller(*weights_of(classifier))
+        names = getattr(classifier, "feature_names_in_", None)
+        return _Labeller(*weights_of(classifier), names)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle what it was made from: another machine has another kernel, or none."""
@@ -159,17 +162,23 @@ class LinearPredictor:
 class _Labeller(LinearPredictor):
     """A predictor whose labels are the classes, not the numbers of their rows."""
 
-    def __init__(self, coef: Array, intercept: Array, classes: Array) -> None:
+    def __init__(self, coef: Array, intercept: Array, classes: Array, names: Any) -> None:
         super().__init__(coef, intercept)
-        self._classes = classes
+        self._classes, self._names = classes, None if names is None else [*names]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "classes": self._classes}
+        return {**super().__getstate__(), "classes": self._classes, "names": self._names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         _Labeller.__init__(self, **state)
 
     def predict(self, x: ArrayLike) -> Array:
+        columns = getattr(x, "columns", None)
+        if self._names and columns is not None and [*columns] != self._names:
+            raise ValueError(
+                "the columns must be those of the training, in their order: pass "
+                "x[classifier.feature_names_in_]"
+            )
         labels: Array = self._classes[super().predict(x)]
         return labels
 

@@ -83,6 +83,40 @@ def test_refused(classifier: Any, error: type[Exception], message: str) -> None:
         LinearPredictor.of(classifier)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_other_rules_are_refused(seed: int) -> None:
+    """What labels zeros like the highest score, and other examples otherwise."""
+    rng = np.random.default_rng(seed)
+    w, b = rng.standard_normal((4, 3)), np.array([0.3, 0.2, 0.1])
+    u, c = rng.standard_normal((1, 4)), np.array([-1.0])
+    of_rows = trained(w.reshape(3, 4), b, range(3), predict=lambda x: (x @ w + b).argmax(1))
+    careful = trained(u, c, range(2), predict=lambda x: (x @ u[0] + c > 1.4).astype(int))
+    second = trained(u, 0 * c, range(2), predict=lambda x: (x @ u[0] >= 0).astype(int))
+    for classifier in (of_rows, careful, second):
+        with pytest.raises(ValueError, match="otherwise than by the highest score"):
+            LinearPredictor.of(classifier)
+
+    def broken(x: Any) -> Any:
+        raise TypeError("expected a tensor")
+
+    with pytest.raises(ValueError, match=r"cannot label an array .*: expected a tensor"):
+        LinearPredictor.of(trained(w.T, b, range(3), predict=broken))
+
+
+def test_columns_in_another_order_are_refused() -> None:
+    class Frame(np.ndarray):
+        columns = ("b", "a", "c")
+
+    predictor = LinearPredictor.of(
+        trained(W, B, range(3), feature_names_in_=np.array(["a", "b", "c"]))
+    )
+    frame = X.view(Frame)
+    with pytest.raises(ValueError, match="those of the training, in their order"):
+        pickle.loads(pickle.dumps(predictor)).predict(frame)
+    frame.columns = ("a", "b", "c")
+    assert (predictor.predict(frame) == predictor.predict(X)).all()
+
+
 @pytest.mark.filterwarnings("ignore:Liblinear failed to converge")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -16,7 +16,7 @@ from benchmarks.drawing.limits import limits
 from benchmarks.plot import main
 from benchmarks.saving.limit import Limit
 from benchmarks.saving.runs import read_run
-from benchmarks.wording.quantities import binary, quantity
+from benchmarks.wording.quantities import binary, milliseconds, quantity
 from benchmarks.wording.sentences import calm, disturbed, in_words
 from benchmarks.wording.tables import latencies
 from tests.helpers.saved_runs import drawn_by, gated, record, run, write
@@ -48,7 +48,7 @@ def test_no_sentence_rests_on_disturbed_cases() -> None:
     for case in cases:
         case.throughput = case.batch_size / case.p50
     medians = [row[2] for row in latencies(["packed"], cases)[1:]]
-    assert medians == ["1.000", "1.000*", "1.000"]
+    assert medians == ["1.00", "1.00*", "1.00"]
 
 
 def test_words() -> None:
@@ -119,6 +119,13 @@ def test_words_of_six_predictors() -> None:
 )  # fmt: skip
 def test_quantity(value: float, expected: str) -> None:
     assert quantity(value, "s") == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(2.4912e-6, "0.00249"), (0.12509, "125"), (1.2345, "1230")]
+)
+def test_milliseconds_have_three_digits(seconds: float, expected: str) -> None:
+    assert milliseconds(seconds) == expected
 
 
 @pytest.mark.parametrize(

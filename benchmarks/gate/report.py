@@ -10,6 +10,7 @@ from benchmarks.gate.judge import MISS
 from benchmarks.predictors.by_name import is_of_other_library
 from benchmarks.saving.record import CaseId, CaseRecord, GateRecord, Verdict
 from benchmarks.saving.runs import short
+from benchmarks.wording.quantities import milliseconds
 from benchmarks.wording.tables import Table, aligned, markdown
 
 HOUR = 3600.0  # seconds
@@ -86,8 +87,8 @@ def table(cases: Sequence[CaseRecord], baseline: str) -> Table:
             current, of_baseline = map(statistics.median, zip(*gate.pairs, strict=True))
             low, high = gate.interval
             row += [
-                f"{1e3 * of_baseline:.3f}",
-                f"{1e3 * current:.3f}",
+                milliseconds(of_baseline),
+                milliseconds(current),
                 f"{gate.ratio:.3f}",
                 f"{low:.3f} to {high:.3f}" if low and high else "-",
                 f"{gate.at_most:.3f}" if gate.at_most else "-",
@@ -95,7 +96,7 @@ def table(cases: Sequence[CaseRecord], baseline: str) -> Table:
                 gate.verdict,
             ]
         else:
-            row += ["-", f"{1e3 * case.p50:.3f}", "-", "-", "-", "-", verdict_of(case)]
+            row += ["-", milliseconds(case.p50), "-", "-", "-", "-", verdict_of(case)]
         rows.append(row)
     return rows
 

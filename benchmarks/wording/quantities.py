@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
@@ -84,6 +85,11 @@ def folder(text: str) -> Path:
 def per_second(rate: float) -> str:
     """Write a throughput, ``2,494/s``."""
     return f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.3g}/s"
+
+
+def milliseconds(seconds: float) -> str:
+    """Write a duration in milliseconds with three digits, ``0.00249``."""
+    return f"{Decimal(f'{1e3 * seconds:#.3g}'):f}"
 
 
 def quantity(value: float, unit: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.measuring.workload import Workload
 from benchmarks.saving.record import CaseRecord, read_id
+from benchmarks.wording.quantities import milliseconds
 
 Table = list[list[str]]  # its heads first
 MARK = "*"  # of a disturbed median
@@ -23,8 +24,8 @@ def latencies(names: list[str], cases: Sequence[CaseRecord]) -> Table:
         row = [
             case.predictor,
             str(case.batch_size),
-            f"{1e3 * case.p50:.3f}{MARK if case.is_disturbed else ''}",
-            f"{1e3 * case.p99:.3f}" if case.p99 else "-",
+            milliseconds(case.p50) + (MARK if case.is_disturbed else ""),
+            milliseconds(case.p99) if case.p99 else "-",
             f"{case.throughput:,.0f}",
         ]
         if has_limit:
