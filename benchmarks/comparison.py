@@ -40,8 +40,18 @@ def processes(config: pytest.Config) -> dict[str, int]:
     return dict.fromkeys(compared(config), 2 * PROCESSES)
 
 
+# Variables that choose the modules: the current side's folders come first on either side.
+IMPORTING = ("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONSAFEPATH", "VIRTUAL_ENV")
+
+
 def check(config: pytest.Config) -> None:
     """Refuse options with which nothing would be compared."""
+    for name, _ in config.getoption("baseline_set") or ():
+        if name in IMPORTING or name.startswith(("PYTHONUSER", "PYTHONNOUSER")):
+            raise pytest.UsageError(
+                f"--baseline-set: {name} chooses what is imported, and both sides would import the "
+                "same: name other code by --baseline, and another environment by --baseline-python"
+            )
     for option in ("codspeed", "numprocesses", "tx", "benchmark_skip", "benchmark_disable"):
         if config.getoption(option, None):
             name = "-n" if option == "numprocesses" else f"--{option.replace('_', '-')}"
@@ -74,9 +84,12 @@ def cases(config: pytest.Config, items: list[pytest.Item]) -> Counter[str]:
 def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
     # Python would end without removing what is temporary.
     earlier = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 128 + signal.SIGTERM))
+    # Whoever started pytest may ignore SIGCHLD: all children would seem to end with status 0.
+    of_children = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def put_back() -> None:
         signal.signal(signal.SIGTERM, earlier)
+        signal.signal(signal.SIGCHLD, of_children)
 
     config.add_cleanup(put_back)
     terminalreporter = config.pluginmanager.get_plugin("terminalreporter")

@@ -48,6 +48,9 @@ def failing(run: Session, data: Data, benchmark: Any, case: CaseId) -> Generator
         pytest.exit(f"{case.name}: {error}", pytest.ExitCode.USAGE_ERROR)
     except pytest.exit.Exception:
         raise
+    except pytest.fail.Exception:  # of a plugin, as for a time limit
+        run.failed.append((case.predictor, case.batch_size))
+        raise
     except (Exception, SystemExit) as error:
         benchmark.has_error = True  # pytest-benchmark leaves out what was timed
         cause: BaseException = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -64,7 +65,10 @@ class Session:
         if name not in self._predictors:
 
             def make() -> Predict:
+                cores = usable()
                 predict = by_name.make(name, data.coef[:])  # a view: its shape is its own
+                if cores != usable():  # set for the whole process, and so for others
+                    os.sched_setaffinity(0, cores)
                 data.check_unchanged()
                 return predict
 
@@ -77,10 +81,11 @@ class Session:
         They are made when first asked for; what is raised is that of `predictor`.
         """
         if name not in self._compared:
-            self._compared[name] = None
+            found = None
             if self.gate and name in self.compared:
                 start = partial(self.gate.start, by_name.find(name), say)
-                self._compared[name] = self._made(name, data.coef, start)
+                found = self._made(name, data.coef, start)
+            self._compared[name] = found
         return self._compared[name]
 
     def _made(self, name: str, coef: Array, make: Callable[[], Any]) -> Any:
@@ -118,6 +123,11 @@ class Session:
         for record in self.cases:
             if record.precision and not record.gate:
                 record.limit = limits.get(record.precision)
+
+
+def usable() -> set[int]:
+    """Return the cores that this thread may run on; none where the system does not tell."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
 SESSION = pytest.StashKey[Session]()

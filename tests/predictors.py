@@ -53,6 +53,12 @@ def slow(coef: Array) -> Callable[[Array], Array]:
     return predict
 
 
+def on_one_core(coef: Array) -> Callable[[Array], Array]:
+    """Change what is the whole process's."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return partial(linpredict.predict, coef)
+
+
 def waiting(seconds: float, coef: Array) -> Callable[[Array], Array]:
     def predict(x: Array) -> Array:
         end = time.perf_counter() + seconds

@@ -338,6 +338,7 @@ def test_revision_that_is_none(repository: Path, revision: str, message: str) ->
             "compares formula and packed, and predictors of",
         ),
         (["--baseline=HEAD", "--predictor=json:loads"], "json:loads is installed in "),
+        (["--baseline-set=PYTHONPATH=/old"], "PYTHONPATH chooses what is imported, and both sides"),
         (["--baseline-set=OMP_NUM_THREADS"], "'OMP_NUM_THREADS' is not a variable like"),
         (["--baseline-python=/nowhere/python"], "there is no file or command '/nowhere/python'"),
     ],

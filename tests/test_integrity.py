@@ -1,9 +1,11 @@
 """What may make the figures of a run untrue: tracers, predictors that change what others use."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from benchmarks.array_types import Array
 from benchmarks.errors import ChangedDataError
+from benchmarks.failures import failing
 from benchmarks.measuring.data import Data, examples, weights
 from benchmarks.measuring.labels import check
 from benchmarks.measuring.workload import Workload
@@ -95,6 +98,24 @@ def test_saved_commit_is_that_of_the_folder(tmp_path: Path) -> None:
     content = saved(tmp_path, "--predictor=packed", "--batch-sizes=8", environment=variables)
     (commit,) = git(ROOT, "rev-parse", "HEAD").splitlines()
     assert content["commit_info"]["id"] == commit
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen")
+def test_cores_that_a_predictor_takes_from_all_are_given_back() -> None:
+    cores = os.sched_getaffinity(0)
+    done = run("--predictor=tests.predictors:on_one_core", "--batch-sizes=1")
+    assert done.returncode == 0, done.stdout
+    assert os.sched_getaffinity(0) == cores
+
+
+def test_a_time_limit_of_a_plugin_fails_the_case() -> None:
+    benchmark: Any = SimpleNamespace()
+    case: Any = SimpleNamespace(predictor="packed", batch_size=8)
+    session: Any = SimpleNamespace(refused={}, failed=[])
+    limit = pytest.raises(pytest.fail.Exception, match="too long")
+    with limit, failing(session, benchmark, benchmark, case):
+        pytest.fail("took too long")
+    assert session.failed == [("packed", 8)]
 
 
 class Tracer:

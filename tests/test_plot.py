@@ -253,6 +253,12 @@ def test_one_file_is_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(runs) == 1
 
 
+def test_a_cpu_without_a_brand_is_named_by_its_architecture() -> None:
+    info = {"node": "ci-3k", "machine": "aarch64", "usable_cores": 2, "python_version": "3.14.0"}
+    assert Machine.of(info).hardware == "aarch64, 2 cores"
+    assert Machine.of(info | {"python_abiflags": "t"}).python == "Python 3.14.0t"
+
+
 def test_disturbed_medians_have_hollow_markers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

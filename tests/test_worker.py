@@ -117,6 +117,28 @@ def test_calls_begin_on_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [7]
 
 
+def test_a_late_answer_is_not_the_next_one(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = start("tests.predictors:slow")
+    with monkeypatch.context() as patched:  # as a time limit may
+        patched.setattr(worker, "_line", lambda _: pytest.fail("took too long"))
+        with pytest.raises(pytest.fail.Exception):
+            worker.calls([0, 1, 2], 1)
+    wait_for(lambda: states(worker.process.pid) == {psutil.STATUS_STOPPED})
+    assert len(worker.calls([0, 1], 1)["seconds"]) == 2
+    assert len(worker.calls([0], 1)["seconds"]) == 1
+
+
+def test_options_of_the_interpreter_reach_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for line, options in (
+        ("python -m pytest -O", []),
+        ("python -O -m pytest", ["-O"]),
+        ("python -W error -OO -X dev -Xutf8 -c code -X none", ["-OO", "-Xdev", "-Xutf8"]),
+        ("python script.py -O", []),
+    ):
+        monkeypatch.setattr(sys, "orig_argv", line.split())
+        assert processes.interpreter_options() == options
+
+
 def test_printing_disturbs_nothing(start: Start) -> None:
     worker = start("tests.predictors:printing")
     assert len(worker.calls([0, 1], 1)["seconds"]) == 2

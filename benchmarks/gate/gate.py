@@ -70,7 +70,7 @@ FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more t
 PROCESSES = 3  # of each side, for a predictor
 # Where the memory of a process came to lie once made it 1.06 to 1.28 times slower than its equals,
 # at batch sizes of 1 to 16, as long as it lived: such a one is replaced, so many times. It is
-# looked at twice: 1 of 18 predictors had one that was slow for the moment.
+# looked at twice: for 4 of 129 predictors one was slow for the moment only.
 SPARES, UNLUCKY = 2, 1.06
 ROUNDS = 5, 15  # of calls that tell, at the least and at the most
 TURN = 4  # pairs in a row that are measured with the same processes
@@ -150,6 +150,14 @@ class Gate:
         BaselineError
             If the baseline's side does any of it.
         """
+        already = len(self._workers)
+        try:
+            return self._started(source, say)
+        except BaseException:
+            self._end(self._workers[already:])
+            raise
+
+    def _started(self, source: Source, say: Callable[[str], None]) -> Compared | None:
         other, made = self.baseline, count(1)
         layouts = random.sample(range(LAYOUTS), PROCESSES)  # of both sides alike
         current = [self._start(layout, sys.executable) for layout in layouts]  # all import at once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def machine_info(blas: dict[str, Any]) -> dict[str, Any]:
     return {
         "blas": blas,
         "numpy_version": np.__version__,
+        "python_abiflags": getattr(sys, "abiflags", ""),  # t: without a GIL; d: for debugging
         "usable_cores": usable_cores(),
         "kernel": str(kernel()),
         "environment": variables(),

@@ -119,12 +119,12 @@ class Machine(NamedTuple):
         variables = environment.items() if isinstance(environment, dict) else ()
         return cls(
             node=node,
-            cpu=cpu or node,
+            cpu=cpu or known("machine") or node,
             cores=f"{cores} core{'' if cores == '1' else 's'}" if cores else "",
             blas_kernels=known("blas", "architecture", of="BLAS for "),
             numpy=known("numpy_version", of="NumPy "),
             blas=f"{known('blas', 'name')} {known('blas', 'version')}".strip(),
-            python=known("python_version", of=f"{python} "),
+            python=known("python_version", of=f"{python} ") + known("python_abiflags"),
             kernel=known("kernel", of="kernel "),
             variables=" ".join(f"{name}={value}" for name, value in variables),
         )

@@ -88,6 +88,19 @@ def addresses_as_before() -> Iterator[None]:
             personality(before)
 
 
+def interpreter_options() -> list[str]:
+    """Return the options -O, -OO and -X of this process's command line."""
+    found, arguments = [], iter(sys.orig_argv[1:])
+    for argument in arguments:
+        if not argument.startswith("-") or argument in ("-c", "-m"):
+            break
+        if argument in ("-X", "-W"):
+            argument += next(arguments, "")
+        if argument.startswith(("-O", "-X")):
+            found.append(argument)
+    return found
+
+
 class Worker:
     """A process of an interpreter that times its calls of a predictor.
 
@@ -113,12 +126,12 @@ class Worker:
             for name, value in os.environ.items()
             if not name.startswith(WATCHING) and name not in of_other
         }
-        self._arrays, self._rest = arrays, b""
+        self._arrays, self._rest, self._n_asked = arrays, b"", 0
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # what it prints
         questions, self._questions = os.pipe()
         self._answers, answers = os.pipe()
         numbers = questions, answers, os.getpid(), layout
-        command = [python, str(WORKER), *map(str, numbers)]
+        command = [python, *interpreter_options(), str(WORKER), *map(str, numbers)]
         if not collects:
             command.append("no-gc")
         try:
@@ -171,13 +184,18 @@ class Worker:
 
     def ask(self, question: dict[str, Any], patience: float) -> dict[str, Any]:
         """Thaw the worker, ask it, and freeze it again."""
+        self._n_asked += 1
+        answer: dict[str, Any] = {}
         try:
-            os.write(self._questions, json.dumps(question).encode() + b"\n")
+            line = json.dumps(question | {"number": self._n_asked}).encode() + b"\n"
+            os.write(self._questions, line)
             self.signal(signal.SIGCONT)
-            answer: dict[str, Any] = json.loads(self._line(patience))
+            while answer.pop("number", 0) != self._n_asked:  # an earlier one was given up
+                answer = json.loads(self._line(patience))
         except BrokenPipeError:
             raise self._dead() from None
-        self.signal(signal.SIGSTOP)
+        finally:
+            self.signal(signal.SIGSTOP)
         if "error" not in answer:
             return answer
         if answer["error"] == "UnavailableError":

@@ -224,7 +224,7 @@ def facts(threadpoolctl: str) -> dict[str, Any]:
             installed.setdefault(metadata["Name"].lower().replace("_", "-"), metadata["Version"])
     kernel = sys.modules.get("linpredict.kernel")
     return {
-        "python": f"{platform.python_version()} ({platform.python_compiler()})",
+        "python": f"{platform.python_version()}{sys.abiflags} ({platform.python_compiler()})",
         "numpy": np.__version__,
         "blas": blas_in_words(threadpoolctl),
         "kernel": str(kernel.kernel()) if kernel else "",
@@ -270,6 +270,7 @@ def serve(questions: Any, answers: Any) -> None:
     coef: Any = None
     for line in questions:
         question: dict[str, Any] = json.loads(line)
+        number = question.pop("number")
         answer: dict[str, Any] = {}
         try:
             if "make" in question:
@@ -296,7 +297,7 @@ def serve(questions: Any, answers: Any) -> None:
                 "missing": error.name if isinstance(error, ModuleNotFoundError) else None,
                 "traceback": [line.rstrip() for line in traceback.format_list(own)],
             }
-        answers.write(json.dumps(answer) + "\n")
+        answers.write(json.dumps({**answer, "number": number}) + "\n")
         answers.flush()
 
 
