@@ -150,6 +150,42 @@ def unexpected(sentence: str) -> None:
     raise AssertionError(sentence)
 
 
+@pytest.mark.parametrize("setting", ["target = {}/astray", "dry-run = true"])
+def test_configuration_of_pip_that_sends_it_elsewhere(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    (tmp_path / "pip.conf").write_text(f"[install]\n{setting.format(tmp_path)}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    with pytest.raises(UnusableEnvironmentError, match="pip installed nothing, or somewhere else"):
+        with_requirements(["stub==2"], base)
+    assert made() == []
+
+
+def test_another_interpreter_in_the_configuration_of_pip(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pip.conf").write_text(f"[global]\npython = {base}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    assert tell(with_requirements(["stub==2"], base), "stub.version") == "2"
+    assert tell(base, "stub.version") == "1"
+
+
+def test_an_environment_that_lost_a_file_is_made_anew(base: str) -> None:
+    python = with_requirements(["stub==2"], base)
+    (packages_of(made()[0]) / "stub.py").unlink()
+    assert with_requirements(["stub==2"], base) == python
+    assert tell(python, "stub.version") == "2"
+
+
+def test_constraints_are_known_by_what_they_say(
+    base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraints.txt"))
+    for version in ("1", "2"):
+        (tmp_path / "constraints.txt").write_text(f"stub=={version}\n")
+        assert tell(with_requirements(["stub"], base), "stub.version") == version
+
+
 # Interpreters.
 
 

@@ -6,7 +6,7 @@ is ever changed in the environment below: pip leaves alone what lies outside its
 
 It is kept in the user's cache folder under a digest of what it is made of, in which one process
 makes an environment at a time, in place, and marks it once it is whole. What bears no mark when
-nobody makes one was cut short, and is removed.
+nobody makes one was cut short, and is removed. One that has lost a file since is made anew.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ STARTING = 60.0  # seconds for an interpreter to start and import NumPy
 OLDEST = (3, 9)
 PREFIX = "linpredict: "  # of a probe's answers: whatever runs at start-up may print as well
 WHOLE = "requirements.txt"  # written last
+FILES = "files.txt"  # what it holds: sizes and paths
 # What tells pip to install somewhere else, something else, or to say less than why it fails.
 DISTURBING = (
     *("DRY_RUN", "EDITABLE", "FORCE_REINSTALL", "IGNORE_INSTALLED", "NO_DEPENDENCIES", "NO_DEPS"),
@@ -62,13 +63,13 @@ if sys.version_info >= {OLDEST}:
 DESCRIPTION = f"""
 import sys
 sys.path = [folder for folder in sys.path if folder]
-import importlib.util, json, os, site
+import importlib.util, json, os, platform, site
 known = [*map(os.path.abspath, site.getsitepackages()), site.getusersitepackages()]
 folders = [folder for folder in sys.path if folder in known]
 held = [name for folder in filter(os.path.isdir, sys.path) for name in os.listdir(folder)]
 held = [name for name in held if name.endswith("-info")]
 print("\\n{PREFIX}" + json.dumps({{
-    "interpreter": [os.path.realpath(sys.executable), sys.version],
+    "interpreter": [os.path.realpath(sys.executable), sys.version, platform.machine()],
     "folders": folders, "held": sorted(held), "pip": bool(importlib.util.find_spec("pip")),
 }}))
 """
@@ -161,14 +162,15 @@ def with_requirements(
         base = answers(python, run([python, "-c", DESCRIPTION]))[0]
         contents = [digest(path) for path in map(local, wanted) if path]
         settings = {name: value for name, value in environment().items() if name[:4] == "PIP_"}
+        contents += map(digest, settings_files(settings))
         parts = json.dumps([base, sorted(asked), contents, settings, LAYER], sort_keys=True)
         root = kept_in()
         folder = root / hashlib.sha256(parts.encode()).hexdigest()[:16]
-        if not (folder / WHOLE).exists():
+        if not is_whole(folder):
             with locked(root, say) as lock:
-                if not (folder / WHOLE).exists():  # nor has another made it meanwhile
+                if not is_whole(folder):  # nor has another made it meanwhile
                     for left in root.iterdir():
-                        if left.is_dir() and not (left / WHOLE).exists():
+                        if left.is_dir() and (left == folder or not (left / WHOLE).exists()):
                             shutil.rmtree(left)
                     say(f"making an environment with {', '.join(wanted)} in {folder}")
                     try:
@@ -188,7 +190,9 @@ def make(
 
     def do(*command: str) -> None:
         # The lock is held by what is run as well: should this be killed, that goes on for a while.
-        if (done := run(list(command), pass_fds=[lock.fileno()])).returncode:
+        # PIP_PYTHON: pip's configuration may name another one, the environment below.
+        variables = environment() | {"PIP_PYTHON": str(folder / "bin" / "python")}
+        if (done := run(list(command), None, [lock.fileno()], variables)).returncode:
             raise UnusableEnvironmentError(pip_error(done))
 
     do(python, "-I", "-m", "venv", "--without-pip", str(folder))
@@ -208,11 +212,55 @@ def make(
     if files := [name for name in wanted if "://" in name or name.endswith(".whl")]:
         do(*pip, "--force-reinstall", "--no-deps", *files)
     do(*pip, *wanted)
+    prove(pip, [name for name in wanted if not local(name) and "://" not in name], packages)
     try:
         check_interpreter(made)
     except UnusableEnvironmentError as error:
         raise UnusableEnvironmentError(f"with {', '.join(wanted)}: {error}") from error
+    (folder / FILES).write_text("".join(f"{file.stat().st_size} {file}\n" for file in held(folder)))
     (folder / WHOLE).write_text("\n".join([f"# over {python}", *wanted, ""]))
+
+
+def prove(pip: list[str], names: list[str], packages: Path) -> None:
+    """Refuse an environment that pip's configuration kept from holding what was asked for."""
+    plain = {name: value for name, value in environment().items() if name[:4] != "PIP_"}
+    plain["PIP_CONFIG_FILE"] = os.devnull
+    without_index = [*pip, "--no-index", "--no-deps", *names]
+    lacks_some = bool(names) and run(without_index, variables=plain).returncode
+    if lacks_some or not (names or any(packages.glob("*.dist-info"))):
+        raise UnusableEnvironmentError(
+            "pip installed nothing, or somewhere else: look for target, prefix, root and dry-run "
+            "in what `pip config list` says, and remove them"
+        )
+
+
+def held(folder: Path) -> list[Path]:
+    """Return the files of an environment, but for those that running it makes."""
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return sorted(file for file in files if "__pycache__" not in file.parts)
+
+
+def is_whole(folder: Path) -> bool:
+    """Tell whether an environment was made to its end, has all that it had then, and starts."""
+    if not (folder / WHOLE).exists():
+        return False
+    try:
+        expected = [line.split(" ", 1) for line in (folder / FILES).read_text().splitlines()]
+        if any(os.stat(file).st_size != int(size) for size, file in expected):
+            return False
+        return bool(check_interpreter(str(folder / "bin" / "python")))
+    except (OSError, ValueError):  # an environment that cannot be used is a ValueError, too
+        return False
+
+
+def settings_files(settings: dict[str, str]) -> list[Path]:
+    """Return pip's configuration files, and those that its variables name."""
+    config = os.environ.get("XDG_CONFIG_HOME", os.path.expanduser("~/.config"))
+    places = ["/etc/pip.conf", "~/.pip/pip.conf", f"{config}/pip/pip.conf"]
+    places += [word for value in settings.values() for word in value.split()]
+    return [
+        path for path in (Path(os.path.expanduser(place)) for place in places) if path.is_file()
+    ]
 
 
 def pip_error(done: subprocess.CompletedProcess[str]) -> str:
@@ -225,12 +273,16 @@ def pip_error(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def run(
-    command: list[str], patience: float | None = None, pass_fds: Sequence[int] = ()
+    command: list[str],
+    patience: float | None = None,
+    pass_fds: Sequence[int] = (),
+    variables: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; it and all that it starts end with the time it may take."""
     with subprocess.Popen(
-        command, env=environment(), start_new_session=True, pass_fds=pass_fds, text=True,
-        errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        command, env=variables or environment(), start_new_session=True, pass_fds=pass_fds,
+        text=True, errors="replace",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         try:
             said = process.communicate(timeout=patience)
