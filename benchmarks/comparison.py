@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections import Counter
 
 import pytest
@@ -81,7 +82,8 @@ def cases(config: pytest.Config, items: list[pytest.Item]) -> Counter[str]:
     return Counter(name for name in names if name in compared(config))
 
 
-def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
+def handle_signals(config: pytest.Config) -> None:
+    """Let SIGTERM end the run as an interrupt does, and see how children end, until it is over."""
     # Python would end without removing what is temporary.
     earlier = signal.signal(signal.SIGTERM, lambda *_: pytest.exit("SIGTERM", 128 + signal.SIGTERM))
     # Whoever started pytest may ignore SIGCHLD: all children would seem to end with status 0.
@@ -92,6 +94,11 @@ def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
         signal.signal(signal.SIGCHLD, of_children)
 
     config.add_cleanup(put_back)
+
+
+def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
+    if threading.current_thread() is threading.main_thread():
+        handle_signals(config)
     terminalreporter = config.pluginmanager.get_plugin("terminalreporter")
     names = compared(config)
     try:

@@ -18,7 +18,7 @@ from benchmarks.failures import interruptible
 from benchmarks.gate.checkout import undirected
 from benchmarks.measuring import machine
 from benchmarks.measuring.data import Data
-from benchmarks.measuring.rounds import MAX_ROUNDS, needed
+from benchmarks.measuring.rounds import DRAWN, MAX_ROUNDS, needed
 from benchmarks.measuring.workload import Workload
 from benchmarks.saving import json_file
 from benchmarks.saving.record import CaseId, read_id
@@ -104,7 +104,10 @@ def case(predictor: str, batch_size: int, run: Session, pytestconfig: pytest.Con
 
 @pytest.fixture
 def rounds_of(pytestconfig: pytest.Config) -> Callable[[Sequence[float]], int]:
-    """Return what tells the number of rounds by the seconds of a pilot's calls."""
+    """Return what tells the number of rounds by the seconds of a pilot's calls.
+
+    They take --benchmark-max-time, or less where fewer make the median as precise as is asked for.
+    """
     max_time = float(pytestconfig.getoption("benchmark_max_time"))
     at_least = int(pytestconfig.getoption("benchmark_min_rounds", 5))
     precision = float(pytestconfig.getoption("benchmark_precision", 0) or 0)
@@ -113,7 +116,7 @@ def rounds_of(pytestconfig: pytest.Config) -> Callable[[Sequence[float]], int]:
     def rounds_of(pilot: Sequence[float]) -> int:
         at_most = min(int(max_time / min(pilot)), MAX_ROUNDS)
         if precision:
-            at_most = min(at_most, needed(pilot, precision, confidence))
+            at_most = min(at_most, max(DRAWN, needed(pilot, precision, confidence)))
         return max(at_least, at_most)
 
     return rounds_of

@@ -66,5 +66,5 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
     )  # fmt: skip
     if not pluginmanager.hasplugin("benchmark"):
         # pytest-codspeed alone, or -p no:benchmark: the options in pyproject.toml must still parse.
-        for option in ("--benchmark-sort", "--benchmark-columns", "--benchmark-max-time"):
-            group.addoption(option, help=argparse.SUPPRESS)
+        for name in ("sort", "columns", "max-time", "precision"):
+            group.addoption(f"--benchmark-{name}", help=argparse.SUPPRESS)

@@ -51,5 +51,10 @@ def as_real(name: str, values: ArrayLike) -> Array:
         raise ValueError(f"{name} must be a rectangular array: {error}") from None
     native = array.dtype.newbyteorder("=")
     if native.kind not in "iu" and native not in (np.float32, np.float64):
-        raise TypeError(f"{name} must be float32, float64 or integers, not {array.dtype}")
+        remedy = ""
+        if hasattr(values, "toarray"):  # sparse
+            remedy = f": pass {name}.toarray()"
+        elif native.kind in "bO":
+            remedy = f": pass {name}.astype(float)"
+        raise TypeError(f"{name} must be float32, float64 or integers, not {array.dtype}{remedy}")
     return array

@@ -170,6 +170,15 @@ def test_another_interpreter_in_the_configuration_of_pip(
     assert tell(base, "stub.version") == "1"
 
 
+def test_a_cache_that_cannot_be_locked(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(UnusableEnvironmentError, match=r"cannot be locked \(No .*XDG_CACHE_HOME"):
+        with_requirements(["stub==2"], base)
+
+
 def test_an_environment_that_lost_a_file_is_made_anew(base: str) -> None:
     python = with_requirements(["stub==2"], base)
     (packages_of(made()[0]) / "stub.py").unlink()

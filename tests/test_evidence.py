@@ -43,6 +43,12 @@ def test_readme_has_the_table_of_the_data() -> None:
         with_table(text.replace(MARK, ""))
 
 
+def test_help_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readme_tables, "README", Path("/nowhere"))
+    with pytest.raises(SystemExit, match="0"):
+        readme_tables.main(["--help"])
+
+
 @pytest.mark.parametrize("content", ["{}", "no JSON"])
 def test_damaged_data(
     content: str,
@@ -54,7 +60,7 @@ def test_damaged_data(
     (tmp_path / "README.md").write_text(text := README.read_text())
     monkeypatch.setattr(readme_tables, "DATA", tmp_path / "data")
     monkeypatch.setattr(readme_tables, "README", tmp_path / "README.md")
-    assert readme_tables.main() == 2
+    assert readme_tables.main([]) == 2
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert "is damaged" in said.err

@@ -259,6 +259,17 @@ def test_a_cpu_without_a_brand_is_named_by_its_architecture() -> None:
     assert Machine.of(info | {"python_abiflags": "t"}).python == "Python 3.14.0t"
 
 
+def test_values_of_many_decades_have_ticks(tmp_path: Path) -> None:
+    content = run()
+    for benchmark in content["benchmarks"][1:4]:
+        stats = benchmark["stats"]
+        stats |= {key: 1e9 * stats[key] for key in ("q1", "median", "q3")}
+    axes = drawn_by(write(tmp_path / "run.json", content))["latency"].axes[0]
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in axes.yaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    assert sum(bool(tick.label1.get_text()) for tick in ticks) >= 4
+
+
 def test_disturbed_medians_have_hollow_markers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -43,6 +43,18 @@ def test_what_blas_reads_begins_at_a_line(computed: str, dtype: type) -> None:
             assert coef.ctypes.data % 64 == 0
 
 
+def test_dtypes_that_can_be_mended_are_refused_with_the_remedy() -> None:
+    sparse = type("csr_array", (), {"toarray": None})()
+    predictor = LinearPredictor(np.ones((2, 3)))
+    for x, remedy in (
+        (np.ones((1, 3), bool), r"not bool: pass examples.astype\(float\)"),
+        (np.array([[True, 1.5, 2]], object), r"not object: pass examples.astype\(float\)"),
+        (sparse, r"not object: pass examples.toarray\(\)"),
+    ):
+        with pytest.raises(TypeError, match=remedy):
+            predictor.predict(x)
+
+
 both = pytest.mark.parametrize(
     "labels_of",
     [predict, lambda w, x: LinearPredictor(w).predict(x)],

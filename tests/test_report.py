@@ -106,3 +106,10 @@ def test_differences_of_a_run() -> None:
         "what differs, old → current:", "  NumPy: 1 → 2", "  LANG: C → de", "  kernel: a → b",
     ]  # fmt: skip
     assert report.differences([record("torch")], "old") == []
+
+
+def test_lines_do_not_run_together_in_markdown() -> None:
+    cases = [case(1, 1, 0.9, 1.04, differences=["NumPy: 1 → 2", "LANG: C → de"], replaced=[1, 1])]
+    text = report.Report(cases, "old", 0.05).markdown("64x10")
+    assert "\n- no case is more than 4.0 % slower\n- packed: processes slower" in text
+    assert "\nwhat differs, old → current:\n\n- NumPy: 1 → 2\n- LANG: C → de\n\n| pred" in text

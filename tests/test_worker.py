@@ -117,6 +117,14 @@ def test_calls_begin_on_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [7]
 
 
+def test_a_core_that_may_not_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(*_: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setaffinity", forbid)
+    worker_module.go_to(min(os.sched_getaffinity(0)))
+
+
 def test_a_late_answer_is_not_the_next_one(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = start("tests.predictors:slow")
     with monkeypatch.context() as patched:  # as a time limit may

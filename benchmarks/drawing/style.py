@@ -30,6 +30,7 @@ LINE_STYLES: tuple[dict[str, Any], ...] = tuple(
 )
 AXES_WIDTH = 5.9  # inches that a legend leaves, with the label at the left
 BETWEEN_SIZES = 4.5  # inches of these, from the least batch size to the largest
+MANY_DECADES = 1e7  # of values, from which on matplotlib labels whole ones alone
 CHARACTER = 0.08  # inches, about, of a tick's label
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib's, always there
@@ -82,10 +83,11 @@ def new_axes(title: str, xlabel: str, ylabel: str) -> Axes:
 
 
 def value_ticks(axis: Axis, unit: str = "") -> None:
-    """Label 1, 2 and 5 of each decade, ``20 ms``, or 1 and 3 where there is no room."""
+    """Label 1, 2 and 5 of each decade, ``20 ms``, or 1 and 3, or 1, where there is no room."""
     low, high = axis.get_view_interval()
     crowded = isinstance(axis, XAxis) and high > 2000 * low
-    axis.set_major_locator(LogLocator(subs=(1, 3) if crowded else (1, 2, 5)))
+    subs = (1, 3) if crowded else (1, 2, 5)
+    axis.set_major_locator(LogLocator(subs=subs if high < MANY_DECADES * low else (1,)))
     axis.set_major_formatter(EngFormatter(unit=unit))
     axis.set_minor_formatter(NullFormatter())
 

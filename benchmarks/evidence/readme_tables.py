@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import re
@@ -97,7 +98,11 @@ def with_table(text: str) -> str:
     return before + MARK + markdown(table) + re.sub(r"\A(\|.*\n)*", "", after)
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description="Write the gate's table into benchmarks/README.md."
+    )
+    parser.parse_args(arguments)
     try:
         atomic_write.write(README, with_table(README.read_text()).encode())
     except (OSError, ValueError) as error:

@@ -377,4 +377,9 @@ def locked(root: Path, say: Callable[[str], None]) -> Iterator[IO[bytes]]:
         except BlockingIOError:
             say("waiting for another run, which makes an environment")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UnusableEnvironmentError(
+                f"{root} cannot be locked ({error.strerror}): set XDG_CACHE_HOME to a folder of a "
+                "local disk"
+            ) from error
         yield lock

@@ -41,8 +41,13 @@ class Report:
 
     def markdown(self, workload: str) -> str:
         """Return what a reviewer reads on GitHub."""
-        said = [f"### {self.conclusion}\n", f"{workload}\n", *self.resolution, ""]
-        return "\n".join([*said, *self.differences, "", markdown(self.table)]) + "\n"
+        said = [f"### {self.conclusion}\n", workload, "", *bullets(self.resolution), ""]
+        head, *lines = self.differences or [""]
+        return "\n".join([*said, head, "", *bullets(lines), "", markdown(self.table)]) + "\n"
+
+
+def bullets(lines: Sequence[str]) -> list[str]:
+    return [f"- {line.strip()}" for line in lines]
 
 
 def failure(case: CaseId, gate: GateRecord) -> str:

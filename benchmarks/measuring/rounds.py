@@ -17,6 +17,7 @@ STRETCH = 0.05  # seconds of rounds that are calm or disturbed together
 LONGER = 1.5  # times as many rounds, at the most, where some are disturbed
 DRIFT = 1.5  # between the medians of two quarters
 FEWEST = 4  # rounds of a quarter
+DRAWN = 100  # rounds at the least, where the time allows: load.py draws from them
 PILOT = 64  # rounds at the most, by whose spread it is known how many are needed
 MAX_ROUNDS = 10_000  # of a case: enough for p99; more would only swell the saved file
 

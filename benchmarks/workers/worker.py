@@ -28,7 +28,7 @@ import signal
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from time import perf_counter, sleep
 from typing import Any, NamedTuple
@@ -150,8 +150,9 @@ def go_to(core: int) -> None:
     """Continue on a core, if that is allowed; the system may move the calling thread later."""
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if core in cores:
-        os.sched_setaffinity(0, {core})
-        os.sched_setaffinity(0, cores)
+        with suppress(PermissionError):  # of a sandbox
+            os.sched_setaffinity(0, {core})
+            os.sched_setaffinity(0, cores)
 
 
 class Timed:
