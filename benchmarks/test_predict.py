@@ -19,7 +19,7 @@ from benchmarks.failures import failing
 from benchmarks.gate import report
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.disturbance import PATIENCE, Watch, wait_for_calm
-from benchmarks.measuring.rounds import Rounds
+from benchmarks.measuring.rounds import Rounds, awaited
 from benchmarks.measuring.timing import CLOCK, rest
 from benchmarks.measuring.warm_up import warm_up
 from benchmarks.measuring.workload import Workload
@@ -66,7 +66,7 @@ def test_predict(
             watch = Watch()
             calls = warm_up(predict, data, starts)
             patience = wait_for_calm(PATIENCE, say) if watch.has_waited() else PATIENCE
-            rounds = Rounds(predict, batches, patience, say)
+            rounds = Rounds(awaited(predict, data.x[:1]), batches, patience, say)
             pilot = rounds.stretch()
             n = rounds_of(pilot if len(pilot) > len(calls) else calls)
             CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)

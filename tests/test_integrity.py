@@ -118,6 +118,13 @@ def test_a_time_limit_of_a_plugin_fails_the_case() -> None:
     assert session.failed == [("packed", 8)]
 
 
+def test_a_promise_is_awaited(tmp_path: Path) -> None:
+    (case,) = saved(tmp_path, "--predictor=tests.predictors:promising", "--batch-sizes=8")[
+        "benchmarks"
+    ]
+    assert case["stats"]["min"] > 0.009  # it sleeps for 10 ms
+
+
 class Tracer:
     """Counts the events of a tracer, or a profiler, in the predictors' code."""
 

@@ -117,6 +117,10 @@ def test_calls_begin_on_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [7]
 
 
+def test_a_promise_is_awaited(start: Start) -> None:
+    assert min(start("tests.predictors:promising").calls([0, 1], 1)["seconds"]) > 0.009
+
+
 def test_a_core_that_may_not_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbid(*_: Any) -> None:
         raise PermissionError

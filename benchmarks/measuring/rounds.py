@@ -89,6 +89,13 @@ class Rounds:
         return found
 
 
+def awaited(predict: Predict, x: Array) -> Predict:
+    """Return what ends when its labels are an array: what is returned may be a promise of them."""
+    if isinstance(predict(x), np.ndarray):
+        return predict
+    return lambda batch: np.asarray(predict(batch))
+
+
 def drifted(seconds: Sequence[float]) -> float:
     """Return the share of the rounds, in quarters, that were slower than another quarter."""
     size = len(seconds) // 4

@@ -173,9 +173,8 @@ class Timed:
         for start in starts:
             batch = self.x[start : start + batch_size]
             begin = perf_counter()
-            labels = self.predict(batch)
+            labels = np.asarray(self.predict(batch))  # what is returned may be a promise
             seconds.append(perf_counter() - begin)
-            labels = np.asarray(labels)
             if labels.shape != (len(batch),) or labels.dtype.kind not in "iu":
                 return {"start": start, "dtype": str(labels.dtype), "shape": labels.shape}
             self.labels[start : start + batch_size] = labels
