@@ -64,9 +64,10 @@ def test_predict(
             ceilings = run.ceilings(precision_of(predict, data.x.dtype), data)
             batches = cycle([data.x[start : start + case.batch_size] for start in starts])
             watch = Watch()
-            calls = warm_up(predict, data, starts)
+            until_labels = awaited(predict, data.x[:1])
+            calls = warm_up(until_labels, data, starts)
             patience = wait_for_calm(PATIENCE, say) if watch.has_waited() else PATIENCE
-            rounds = Rounds(awaited(predict, data.x[:1]), batches, patience, say)
+            rounds = Rounds(until_labels, batches, patience, say)
             pilot = rounds.stretch()
             n = rounds_of(pilot if len(pilot) > len(calls) else calls)
             CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)
