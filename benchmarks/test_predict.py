@@ -19,7 +19,7 @@ from benchmarks.failures import failing
 from benchmarks.gate import report
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.disturbance import PATIENCE, Watch, wait_for_calm
-from benchmarks.measuring.rounds import Rounds, awaited
+from benchmarks.measuring.rounds import STRETCH, Rounds, awaited
 from benchmarks.measuring.timing import CLOCK, rest
 from benchmarks.measuring.warm_up import warm_up
 from benchmarks.measuring.workload import Workload
@@ -68,8 +68,7 @@ def test_predict(
             calls = warm_up(until_labels, data, starts)
             patience = wait_for_calm(PATIENCE, say) if watch.has_waited() else PATIENCE
             rounds = Rounds(until_labels, batches, patience, say)
-            pilot = rounds.stretch()
-            n = rounds_of(pilot if len(pilot) > len(calls) else calls)
+            n = rounds_of(calls if sum(calls) > STRETCH else rounds.stretch())
             CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)
         data.check_unchanged(starts, case.batch_size)
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
