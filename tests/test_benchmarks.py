@@ -37,7 +37,7 @@ def test_default_cases() -> None:
 
 
 def test_saved_figures(tmp_path: Path) -> None:
-    content = saved(tmp_path, "--dtype=float32", "--batch-sizes=8,1")
+    content = saved(tmp_path, "--dtype=float32", "--batch-sizes=8,1", "--benchmark-min-rounds=500")
     cases = content["benchmarks"]
     assert [case["param"] for case in cases] == [
         f"{name}-{size}-5x40x32-float32" for size in (1, 8) for name in ("formula", "packed")
@@ -101,7 +101,7 @@ def test_interrupted_run_leaves_earlier_ones(tmp_path: Path, sent: signal.Signal
     assert len(earlier) == 2
 
     command = [sys.executable, "-m", "pytest", "benchmarks", "-v", *SMALL, *options]
-    slow = ("--benchmark-autosave", "--batch-sizes=1,32", "--benchmark-max-time=30")
+    slow = ("--benchmark-autosave", "--batch-sizes=1,32", "--benchmark-min-rounds=1000000")
     process = subprocess.Popen(
         [*command, *slow], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True,
         preexec_fn=heed_interrupts,

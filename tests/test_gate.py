@@ -238,7 +238,7 @@ def test_undecided(repository: Path) -> None:
     noise = "time.sleep(2e-3 * next(WAITS))\n    w = as_weights(w)\n"
     change(repository, "w = as_weights(w)\n", noise, "linpredict/formula.py")
     git(repository, "commit", "-qam", "noise")
-    path = repository / "run.json"
+    path = repository.with_suffix(".json")
     done = run(
         repository, "--baseline=HEAD", "--max-slowdown=1e-6%", "--predictor=formula",
         "--features=2000", "--undecided=fail", f"--benchmark-json={path}",

@@ -231,6 +231,10 @@ def test_memory_without_memfd(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_copies_of_the_weights_lie_where_the_allocator_does_not_decide() -> None:
     holes = [bytearray(2000 + 100 * k) for k in range(1000)]
     del holes[::2]  # room for small models
+    with worker_module.own_pages():
+        pass
+    large = [np.ones(2**22), np.ones(2**22)]  # 32 MiB each
+    del large  # free, and not given back to the system from then on
     for n_features in range(52, 2000, 97):
         coef = np.ones((10, n_features))
         predict: Any = worker_module.make(find("tests.predictors:copying"), coef)

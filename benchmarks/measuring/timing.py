@@ -67,6 +67,9 @@ class Clock:
         self._measure, self._durations, self._is_running = measure, None, False
         try:
             benchmark.pedantic(target, rounds=n)
+        except BaseException:
+            benchmark.has_error = True  # or the tables want statistics of what has none
+            raise
         finally:
             self._measure = self._durations = None
 

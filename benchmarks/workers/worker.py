@@ -45,6 +45,7 @@ NAP = 5e-5
 # NumPy's large arrays begin so many bytes past a page, where glibc allocates.
 PLACE = 16
 LARGE, LARGEST = 2**12, 2**25  # bytes of blocks that have pages of their own: always, at the most
+TRIES = 8  # blocks of the largest size that have no pages of their own: another allocator
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # mallopt(3)
 
 
@@ -112,13 +113,12 @@ def own_pages() -> Iterator[None]:
     libc.malloc_usable_size.restype = ctypes.c_size_t
     libc.mallopt(M_MMAP_THRESHOLD, LARGE)
     libc.mallopt(M_TOP_PAD, 0)
-    taken, size = [libc.malloc(LARGEST)], LARGEST
-    if (taken[0] or 0) % mmap.PAGESIZE != PLACE:  # another allocator
-        size = 0
-    while size >= LARGE:  # take all the room that there is
+    taken, size, tries = [], LARGEST, TRIES
+    while size >= LARGE and tries:  # take all the room that there is
         taken.append(libc.malloc(size))
         if not taken[-1] or libc.malloc_usable_size(taken[-1]) >= size + LARGE - PLACE:  # new pages
-            size //= 2
+            size, tries = size // 2, LARGEST // LARGE
+        tries -= 1
     try:
         yield
     finally:
