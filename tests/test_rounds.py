@@ -1,6 +1,8 @@
 """Rounds that others disturb: told, measured again, marked; and how many are needed."""
 
 import os
+import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -13,42 +15,52 @@ import numpy as np
 import pytest
 
 from benchmarks.measuring import disturbance, rounds
-from benchmarks.measuring.disturbance import BUSY, Watch, wait_for_calm
+from benchmarks.measuring.disturbance import BUSY, Others, Watch, wait_for_calm
 from benchmarks.measuring.rounds import Rounds, drifted, needed
 from linpredict.cores import affinity
 
 
 @pytest.fixture
-def neighbour() -> Iterator[None]:
-    """Share one core with a process that computes."""
+def one_core() -> Iterator[None]:
+    """Leave this process, and those that it starts, one core."""
     cores = os.sched_getaffinity(0)
-    core = min(cores)
-    os.sched_setaffinity(0, {core})
-    try:
-        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
-            yield
-            process.kill()
-    finally:
-        os.sched_setaffinity(0, cores)
+    os.sched_setaffinity(0, {min(cores)})
+    yield
+    os.sched_setaffinity(0, cores)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
-@pytest.mark.usefixtures("neighbour")
-def test_a_neighbour_is_seen() -> None:
-    assert affinity() == 1
-    watch = Watch()
+def compute() -> None:
     end = time.perf_counter() + 0.5
     while time.perf_counter() < end:
         pass
-    assert watch.has_waited()
-    assert watch.others() > BUSY
-    said: list[str] = []
-    assert wait_for_calm(0.3, said.append) == 0
-    assert set(said) == {"waiting for a calm moment"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
+@pytest.mark.usefixtures("one_core")
+def test_a_neighbour_is_seen_and_a_child_is_none() -> None:
+    assert affinity() == 1
+    busy = [sys.executable, "-c", "while True: pass"]
+    orphan = f"{shlex.join(busy)} >/dev/null & echo $!"
+    pid = int(subprocess.run(["sh", "-c", orphan], stdout=subprocess.PIPE).stdout.split()[0])
+    try:
+        watch, others = Watch(), Others()
+        compute()
+        assert watch.has_waited()
+        assert others.cores() > BUSY
+        said: list[str] = []
+        assert wait_for_calm(0.3, said.append) == 0
+        assert set(said) == {"waiting for a calm moment"}
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    with subprocess.Popen(busy) as child:
+        others = Others()
+        compute()
+        assert others.cores() < BUSY
+        child.kill()
 
 
 class Neighbours:
-    """A `Watch` that finds the stretches disturbed that it is told to."""
+    """A `Watch`, and `Others`, that finds the stretches disturbed that it is told to."""
 
     disturbed: ClassVar[list[bool]] = []
     take = 1.0  # cores
@@ -59,13 +71,14 @@ class Neighbours:
     def has_waited(self) -> bool:
         return self.disturbed.pop(0) if self.disturbed else False
 
-    def others(self) -> float:
+    def cores(self) -> float:
         return self.take
 
 
 @pytest.fixture
 def neighbours(monkeypatch: pytest.MonkeyPatch) -> type[Neighbours]:
     monkeypatch.setattr(rounds, "Watch", Neighbours)
+    monkeypatch.setattr(rounds, "Others", Neighbours)
     monkeypatch.setattr(rounds, "STRETCH", 0.0)  # each round is one
     monkeypatch.setattr(rounds, "wait_for_calm", lambda patience, say: patience - 1)
     monkeypatch.setattr(Neighbours, "take", 1.0)
@@ -115,9 +128,8 @@ def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("os.listdir", refuse)
     monkeypatch.setattr(disturbance, "open", refuse, raising=False)
-    watch = Watch()
-    assert not watch.has_waited()
-    assert watch.others() <= 0
+    assert not Watch().has_waited()
+    assert Others().cores() <= 0
 
 
 def test_drift_between_quarters() -> None:

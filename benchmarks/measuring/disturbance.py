@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,38 +17,44 @@ PATIENCE = 3.0  # seconds to wait for a calm moment, for each case
 
 
 class Watch:
-    """What others took since it was started."""
+    """Tells whether this process was disturbed since it was started."""
 
     def __init__(self) -> None:
         self.start()
 
     def start(self) -> None:
-        self._begin = time.perf_counter(), waiting(), time.process_time(), *busy_and_stolen()
+        self._begin = time.perf_counter(), waiting(), busy_and_stolen()[1]
 
     def has_waited(self) -> bool:
         """Tell whether threads of this process waited for cores, or the cores for their host."""
-        begin, waited, _, _, stolen = self._begin
+        begin, waited, stolen = self._begin
         seconds = time.perf_counter() - begin
         stolen = busy_and_stolen()[1] - stolen - TICK  # one tick may be what adds up in a calm hour
         return max(waiting() - waited, stolen) > WAITED * seconds
 
-    def others(self) -> float:
+
+class Others:
+    """Tells what others took since it was made; it takes 5 ms each time."""
+
+    def __init__(self) -> None:
+        self._begin = time.perf_counter(), used(), busy_and_stolen()[0]
+
+    def cores(self) -> float:
         """Return how many cores others took on average; ticks of 10 ms make it uncertain."""
-        begin, _, used, busy, _ = self._begin
+        begin, own, busy = self._begin
         seconds = time.perf_counter() - begin
-        return (busy_and_stolen()[0] - busy - (time.process_time() - used)) / seconds
+        return (busy_and_stolen()[0] - busy - (used() - own)) / seconds
 
 
 def wait_for_calm(patience: float, say: Callable[[str], None]) -> float:
     """Wait until others take no core, and return what is left of the patience, in seconds."""
-    watch = Watch()
     while patience > 0:
+        others = Others()
         say("waiting for a calm moment")
         time.sleep(min(LOOK, patience))
         patience -= LOOK
-        if watch.others() < BUSY:
+        if others.cores() < BUSY:
             break
-        watch.start()
     return max(0.0, patience)
 
 
@@ -59,6 +66,27 @@ def waiting() -> float:
             with suppress(OSError), open(f"/proc/self/task/{thread}/schedstat", "rb") as file:
                 nanoseconds += int(file.read().split()[1])
     return 1e-9 * nanoseconds
+
+
+def used() -> float:
+    """Return the seconds of cores that this process used, and those living that it started.
+
+    A predictor may compute in processes of its own, as Dask's workers are.
+    """
+    seconds: dict[int, float] = {}
+    children: dict[int, list[int]] = defaultdict(list)
+    with suppress(OSError):  # not Linux
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()  # from state on: proc_pid_stat(5)
+                seconds[int(name)] = TICK * (int(fields[11]) + int(fields[12]))
+                children[int(fields[1])].append(int(name))
+    found, rest = time.process_time(), children[os.getpid()]
+    while rest:
+        pid = rest.pop()
+        found += seconds[pid]
+        rest += children[pid]
+    return found
 
 
 def busy_and_stolen() -> tuple[float, float]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from benchmarks.array_types import Array, Predict
-from benchmarks.measuring.disturbance import OTHERS, Watch, wait_for_calm
+from benchmarks.measuring.disturbance import OTHERS, Others, Watch, wait_for_calm
 from linpredict.cores import usable_cores
 
 STRETCH = 0.05  # seconds of rounds that are calm or disturbed together
@@ -51,7 +51,7 @@ class Rounds:
         rounds is greater than that of another, they count as disturbed, whatever the reason.
         """
         rounds: list[tuple[float, bool]] = []  # seconds, and whether it was calm
-        whole, watch = Watch(), Watch()
+        others, watch = Others(), Watch()
         while (lacking := n - sum(is_calm for _, is_calm in rounds)) and len(rounds) < LONGER * n:
             watch.start()
             stretch = self.stretch(lacking)
@@ -59,7 +59,7 @@ class Rounds:
             rounds += [(seconds, is_calm) for seconds in stretch]
             if not is_calm:
                 self._patience = wait_for_calm(self._patience, self._say)
-        if whole.others() < OTHERS * usable_cores():  # its own threads waited for one another
+        if others.cores() < OTHERS * usable_cores():  # its own threads waited for one another
             rounds = [(seconds, True) for seconds, _ in rounds]
         surplus = len(rounds) - n
         kept = []
