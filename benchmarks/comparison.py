@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections import Counter
 
 import pytest
@@ -14,6 +13,11 @@ from benchmarks.gate.baseline import Baseline
 from benchmarks.gate.gate import PROCESSES, Gate
 from benchmarks.predictors.by_name import OF_PACKAGE, is_of_other_library
 from benchmarks.saving.record import Verdict
+from benchmarks.workers.processes import FOREIGN
+from linpredict.thread_limits import is_main
+
+# Variables that choose the modules: the current side's folders come first on either side.
+IMPORTING = (*FOREIGN, "PYTHONPLATLIBDIR", "PYTHONSAFEPATH")
 
 
 def is_asked_for(config: pytest.Config) -> bool:
@@ -39,10 +43,6 @@ def compared(config: pytest.Config) -> list[str]:
 def processes(config: pytest.Config) -> dict[str, int]:
     """Return in how many processes each predictor is made that is compared."""
     return dict.fromkeys(compared(config), 2 * PROCESSES)
-
-
-# Variables that choose the modules: the current side's folders come first on either side.
-IMPORTING = ("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONSAFEPATH", "VIRTUAL_ENV")
 
 
 def check(config: pytest.Config) -> None:
@@ -97,7 +97,7 @@ def handle_signals(config: pytest.Config) -> None:
 
 
 def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
-    if threading.current_thread() is threading.main_thread():
+    if is_main():
         handle_signals(config)
     terminalreporter = config.pluginmanager.get_plugin("terminalreporter")
     names = compared(config)

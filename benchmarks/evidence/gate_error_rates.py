@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, from any 
 
 from benchmarks import script
 from benchmarks.evidence.readme_tables import DATA
-from benchmarks.gate.checkout import undirected
+from benchmarks.gate.checkout import current_commit, undirected
 from benchmarks.gate.environments import with_requirements
 from benchmarks.saving.atomic_write import check_writable
 from benchmarks.saving.runs import read_run
@@ -194,9 +194,7 @@ def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> 
     gates = [gate for _, gate in saved.judged]
     return {
         "hardware": saved.machine.hardware,
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-        ).stdout.strip(),
+        "commit": current_commit(ROOT),
         "workload": saved.judged[0][0].workload if gates else "",
         "replaced": [list(gate.replaced) for gate in gates],
         "failed": bool(failed),
