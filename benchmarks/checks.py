@@ -58,6 +58,10 @@ def check_benchmark(config: pytest.Config) -> None:
             f"--benchmark-timer: latencies are measured by time.perf_counter, not {timer}: leave "
             "it out"
         )
+    if config.getoption("memray", None):
+        raise pytest.UsageError(
+            "--memray watches each allocation, and calls that allocate take longer: leave it out"
+        )
     for label in config.getoption("benchmark_group_by").split(","):
         if label not in GROUPS:
             raise pytest.UsageError(

@@ -22,9 +22,12 @@ def write(config: pytest.Config) -> None:
     if not terminalreporter:
         return
     run, workload = config.stash[SESSION], str(Workload.of(config))
+    names = config.getoption("predictor")
+    # A plugin may have changed their order.
+    run.cases.sort(key=lambda case: (names.index(case.predictor), case.batch_size))
     if any(not case.gate for case in run.cases):
         terminalreporter.section(f"latency and throughput, {workload}")
-        terminalreporter.write_line("\n".join(latencies(run, config.getoption("predictor"))))
+        terminalreporter.write_line("\n".join(latencies(run)))
     if run.gate and (run.cases or run.failed):
         terminalreporter.section(f"gate, {workload}")
         found = report.Report(
@@ -39,10 +42,10 @@ def write(config: pytest.Config) -> None:
                 terminalreporter.write_line(f"GITHUB_STEP_SUMMARY cannot be written: {error}")
 
 
-def latencies(run: Session, predictors: list[str]) -> list[str]:
+def latencies(run: Session) -> list[str]:
     """Return the table of what was measured in this process, and sentences on it."""
     cases = [case for case in run.cases if not case.gate]
     said = sentences.in_words(sentences.calm(cases), run.limits) + sentences.screened(cases)
     said += sentences.disturbed(cases)
-    table = tables.aligned(tables.latencies(predictors, cases))
+    table = tables.aligned(tables.latencies(cases))
     return [*table, "", *(textwrap.fill(line, WIDTH) for line in said), *machine.hints(run.blas)]

@@ -92,6 +92,20 @@ def test_median_is_within_2_percent_of_a_bare_loop(tmp_path: Path, batch_size: i
     assert high > 0.98, (low, high)
 
 
+def test_tables_have_their_order_whatever_that_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "reversing.py").write_text(
+        "def pytest_collection_modifyitems(items): items.reverse()\n"
+        "def pytest_addoption(parser): parser.addoption('--memray', action='store_true')\n"
+    )
+    plugin = {"PYTHONPATH": str(tmp_path)}
+    done = run("-p", "reversing", environment=plugin)
+    rows = re.findall(r"^(formula|packed) +(\d+)  ", done.stdout, re.MULTILINE)
+    assert rows == [("formula", "1"), ("formula", "32"), ("packed", "1"), ("packed", "32")]
+    done = run("-p", "reversing", "--memray", environment=plugin)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: --memray watches each allocation" in done.stderr
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interrupted_run_leaves_earlier_ones(tmp_path: Path, sent: signal.Signals) -> None:
     path, storage = tmp_path / "run.json", tmp_path / "storage"

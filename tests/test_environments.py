@@ -186,6 +186,21 @@ def test_an_environment_that_lost_a_file_is_made_anew(base: str) -> None:
     assert tell(python, "stub.version") == "2"
 
 
+def test_an_environment_that_is_no_longer_used_is_removed(base: str) -> None:
+    with_requirements(["stub==1.0"], base)
+    with_requirements(["stub==2.0"], base)
+    assert len(made()) == 2
+    old = next(path for path in made() if "stub==1.0" in (path / "requirements.txt").read_text())
+    os.utime(old / "requirements.txt", (0, 0))
+    with_requirements(["stub==1.0"], base)  # used again
+    with_requirements(["stub==2.0", "stub"], base)
+    assert len(made()) == 3
+    os.utime(old / "requirements.txt", (0, 0))
+    with_requirements(["stub"], base)
+    assert old not in made()
+    assert len(made()) == 3
+
+
 def test_constraints_are_known_by_what_they_say(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -291,6 +291,27 @@ def test_disturbed_medians_have_hollow_markers(
     assert "disturbed" not in legend(drawn_by(write(tmp_path / "calm.json", run()))["latency"])
 
 
+def test_of_two_limits_one_has_the_colour_of_its_predictor(tmp_path: Path) -> None:
+    content = run()
+    rows = content["benchmarks"]
+    for precision, predictor in (("float64", "formula"), ("float32", "packed")):
+        limit = {"precision": precision, "bandwidth": 3e10, "flop_rate": 1e11}
+        for row in rows:
+            if row["extra_info"].get("predictor") == predictor:
+                row["extra_info"] |= limit | {"latency_floor": 1e-3}
+    rows.append(
+        case(
+            "torch", 1, 1.0, precision="float64", latency_floor=1e-3, bandwidth=3e10, flop_rate=1e11
+        )
+    )
+    figure = drawn_by(write(tmp_path / "run.json", content))["latency"]
+    lines = {str(line.get_label()): line for line in figure.axes[0].get_lines()}
+    colors = {name: line.get_color() for name, line in lines.items() if "limit" in name}
+    packed, *_ = (line.get_color() for line in lines.values() if line.get_marker() == "s")
+    by_precision = {name.split()[-2]: color for name, color in colors.items()}
+    assert by_precision == {"float64": "black", "float32": packed}
+
+
 @pytest.mark.parametrize("sizes", [range(1, 41), [1], [10**k for k in range(9)], range(1000, 1040)])
 def test_batch_sizes_at_the_axis_do_not_overlap(sizes: Iterable[int]) -> None:
     figure = Figure(figsize=(BETWEEN_SIZES * 1.14, 3))

@@ -47,7 +47,7 @@ def test_no_sentence_rests_on_disturbed_cases() -> None:
     assert disturbed([calm_one]) == in_words(calm([disturbed_one])) == []
     for case in cases:
         case.throughput = case.batch_size / case.p50
-    medians = [row[2] for row in latencies(["packed"], cases)[1:]]
+    medians = [row[2] for row in latencies(cases)[1:]]
     assert medians == ["1.00", "1.00*", "1.00"]
 
 
@@ -59,6 +59,13 @@ def test_words() -> None:
         "doubling that batch costs 2.1 times the latency and loses 5 %. "
         "Least latency: 6.3 ms at batch size 2.",
     ]
+
+
+def test_two_rates_of_reading_are_explained() -> None:
+    for bandwidth, is_explained in ((50e9, False), (60e9, True)):
+        other = limit_of("float32", bandwidth=bandwidth, flop_rate=2e11)
+        said = in_words({}, [limit_of(bandwidth=50e9, flop_rate=1e11), other])
+        assert said[1].endswith("as more of them stay in cache.") is is_explained, said
 
 
 def test_words_of_what_only_reads_and_only_multiplies() -> None:

@@ -26,6 +26,7 @@ from benchmarks.workers import processes
 from benchmarks.workers import worker as worker_module
 from benchmarks.workers.processes import SharedArray, Worker, end
 from linpredict.cores import affinity
+from tests.helpers.processes import executable
 
 N_SAMPLES = 8
 Start = Callable[..., Worker]
@@ -96,6 +97,14 @@ def test_frozen_while_others_compute(start: Start) -> None:
     assert len(members(group)) == 2
     worker.calls([0], 1)  # it answers once its child has, which is thawed with it
     wait_for(lambda: states(group) == {psutil.STATUS_STOPPED})
+
+
+def test_a_wrapper_that_stays(arrays: list[SharedArray], tmp_path: Path) -> None:
+    wrapper = executable(tmp_path / "wrapper", f'"{sys.executable}" "$@"')
+    worker = Worker(wrapper, {}, arrays)
+    with pytest.raises(WorkerError, match="a wrapper must exec Python"):
+        worker.facts()
+    end([worker])
 
 
 @pytest.mark.skipif(affinity() == 1, reason="there is one core")

@@ -62,7 +62,7 @@ def draw_tradeoff(curves: list[Curve], limits: list[LimitLine], budget: float | 
                 fontsize="x-small",
                 color=curve.style["color"],
             )
-    draw_limits(axes, limits, lambda size, seconds: (seconds, size / seconds))
+    draw_limits(axes, limits, curves, lambda size, seconds: (seconds, size / seconds))
     if budget:
         axes.axvline(budget, **budget_style(budget))
     value_ticks(axes.xaxis, "s")
@@ -88,7 +88,7 @@ def draw_against_batch_size(
         axes.plot(sizes, median, **curve.style)
         mark_disturbed(axes, curve, sizes, median)
         axes.fill_between(sizes, q1, q3, color=curve.style["color"], alpha=0.2, linewidth=0)
-    draw_limits(axes, limits, lambda size, seconds: (size, value(size, seconds)))
+    draw_limits(axes, limits, curves, lambda size, seconds: (size, value(size, seconds)))
     sizes = sorted({case.batch_size for curve in curves for case in curve.line.cases})
     axes.set_xscale("log", base=2)
     if budget:

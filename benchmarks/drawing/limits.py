@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from benchmarks.drawing.curves import Curve
 from benchmarks.saving.limit import Limit, best
+from benchmarks.saving.record import CaseRecord
 from benchmarks.saving.runs import Run
 
 DASHES = ((0, (4, 2)), (0, (10, 3)), (0, (2, 4)), (0, (10, 3, 2, 3)))
@@ -20,6 +22,7 @@ class LimitLine:
     label: str
     limit: Limit
     sizes: list[float]
+    predictors: set[str]  # that it bounds
 
     @property
     def knee(self) -> float | None:
@@ -43,13 +46,13 @@ def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[Limi
     """Return the limits where each run's machine is named by some words."""
     several = len({line.workload for run in runs for line in run.lines}) > 1
     differs = [len(set(words)) > 1 for words in zip(*machines, strict=True)]
-    found: dict[tuple[str, ...], list[tuple[int, Limit]]] = {}
+    found: dict[tuple[str, ...], list[tuple[CaseRecord, Limit]]] = {}
     for run, machine in zip(runs, machines, strict=True):
         for line in run.lines:
             for case in line.cases:
                 if case.limit:
                     key = (case.limit.precision, line.workload, *machine)
-                    found.setdefault(key, []).append((case.batch_size, case.limit))
+                    found.setdefault(key, []).append((case, case.limit))
     precisions = {precision for precision, *_ in found}
     lines = []
     for (precision, workload, *where), cases in found.items():
@@ -60,22 +63,32 @@ def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[Limi
             words.append(workload)
         words += [word for word, differ in zip(where, differs, strict=True) if differ and word]
         limit = best([limit for _, limit in cases])
-        sizes: list[float] = sorted({size for size, _ in cases})
+        sizes: list[float] = sorted({case.batch_size for case, _ in cases})
         if sizes[0] < limit.knee < sizes[-1]:
             sizes = sorted({*sizes, limit.knee})
-        lines.append(LimitLine(", ".join(words), limit, sizes))
+        predictors = {case.predictor for case, _ in cases}
+        lines.append(LimitLine(", ".join(words), limit, sizes, predictors))
     return lines
 
 
 def draw_limits(
-    axes: Axes, limits: list[LimitLine], point: Callable[[float, float], tuple[float, float]]
+    axes: Axes,
+    limits: list[LimitLine],
+    curves: Sequence[Curve],
+    point: Callable[[float, float], tuple[float, float]],
 ) -> None:
-    """Draw each limit; `point` makes x and y of a batch size and its seconds."""
+    """Draw each limit; `point` makes x and y of a batch size and its seconds.
+
+    Of several, one that bounds a single predictor has its colour.
+    """
+    colors = {curve.line.predictor: curve.style["color"] for curve in curves}
     for i, limit in enumerate(limits):
         points = [point(size, limit.limit.seconds(size)) for size in limit.sizes]
+        is_own = len(limits) > 1 and len(limit.predictors) == 1
+        color = colors[min(limit.predictors)] if is_own else "black"
         axes.plot(
             *zip(*points, strict=True),
-            color="black",
+            color=color,
             linestyle=DASHES[i % len(DASHES)],
             linewidth=1,
             marker="_" if len(points) == 1 else None,  # a line needs two points

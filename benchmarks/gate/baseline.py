@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from benchmarks.gate.environments import (
 from benchmarks.predictors.by_name import OF_PACKAGE, is_of_other_library
 from benchmarks.workers.worker import is_installed
 
+PAGES = {"NUMPY_MADVISE_HUGEPAGE", "GLIBC_TUNABLES"}  # variables that choose pages of memory
 Folders = tuple[list[str], list[str], str | None]
 
 
@@ -112,10 +115,50 @@ class Baseline:
         checkout = self._checkouts.get(name)
         for module, file in sources.items():
             if checkout and Path(file) in checkout:
+                commit = checkout.commit[:7]
+                if checkout.counterpart(Path(file)).exists():
+                    raise BaselineError(
+                        f"an import hook, as of an editable install, takes {module} from {file} "
+                        f"whatever the path says, and {commit} would not be measured: uninstall "
+                        "it, and put the folder that the package lies in on PYTHONPATH"
+                    )
                 raise BaselineError(
-                    f"{checkout.commit[:7]} has no module {module}, and {file} would be imported "
-                    "on both sides: choose a commit that has it"
+                    f"{commit} has no module {module}, and {file} would be imported on both "
+                    "sides: choose a commit that has it"
                 )
+
+    def complete(self, name: str, sources: Mapping[str, str]) -> list[str]:
+        """Add generated modules to a commit, and say what else is not as one may think.
+
+        `sources` are those of `folders`. A module that git ignores is the same on both sides then.
+
+        Raises
+        ------
+        BaselineError
+            If the commit lacks a compiled one, which has to be built for it.
+        """
+        said, checkout = [], self._checkouts.get(name)
+        if checkout:
+            files = {Path(file) for file in sources.values() if Path(file) in checkout}
+            for file in checkout.ignored(sorted(files)):
+                where = file.relative_to(checkout.work_tree)
+                if file.name.endswith(tuple(EXTENSION_SUFFIXES)):
+                    raise BaselineError(
+                        f"{checkout.commit[:7]} has no {where}, which is compiled, and git ignores "
+                        "it: install that commit in an environment of its own, and name its "
+                        "interpreter as --baseline-python in place of --baseline"
+                    )
+                checkout.counterpart(file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, checkout.counterpart(file))
+                said.append(f"git ignores {where}: both sides have that of the work tree")
+            if parted := checkout.parted():
+                said.append(
+                    f"HEAD lacks commits of {checkout.commit[:7]}, which count as its changes: "
+                    f"--baseline {checkout.commit[:7]}...HEAD compares with {parted}, where it left"
+                )
+        if not PAGES.isdisjoint(self.variables):
+            said.append("shared weights and examples have small pages on both sides, copies do not")
+        return said
 
     def commits(self, name: str) -> tuple[str, str]:
         """Return the commits of the current side and of this; a ``+`` stands for changes since."""
@@ -166,9 +209,13 @@ def source_folder(name: str) -> Path:
 
 
 def own_folders() -> list[str]:
-    """Return the folders in which this process looks for modules before those of installations."""
+    """Return the folders in which this process looks for modules before those of installations.
+
+    What PYTHONPATH names counts as such, whatever it is called: module systems put packages there.
+    """
     folders = (os.path.realpath(folder or ".") for folder in sys.path)
-    return [folder for folder in folders if not is_installed(folder)]
+    named = set(map(os.path.realpath, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    return [folder for folder in folders if folder in named or not is_installed(folder)]
 
 
 def root(module: str, file: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,8 +18,8 @@ class CheckoutError(ValueError):
 class Checkout:
     """The files of a folder's git work tree as they are at a commit, in a temporary folder.
 
-    `revision` is anything that git resolves to a commit, and `commit` its full id. `folder` holds
-    the files of `work_tree` as they were.
+    `revision` is anything that git resolves to a commit, ``A...B`` where B left A, and `commit` its
+    full id. `folder` holds the files of `work_tree` as they were, and those of its submodules.
 
     Raises
     ------
@@ -34,22 +34,42 @@ class Checkout:
         self._temporary = tempfile.TemporaryDirectory(prefix="linpredict-baseline-")
         self.folder = Path(os.path.realpath(self._temporary.name)) / self.work_tree.name
         try:
-            self._extract()
+            self._extract(self.work_tree, self.commit, self.folder)
         except BaseException:
             self.close()
             raise
 
-    def _extract(self) -> None:
-        """Write the files, by an index of their own."""
-        index = str(Path(self._temporary.name) / "index")
-        for arguments in (
-            ["read-tree", self.commit],
-            ["checkout-index", "--all", "--quiet", f"--prefix={self.folder}/"],
-        ):
-            done = git(self.work_tree, *arguments, GIT_INDEX_FILE=index)
-            if done.returncode:
-                reason = " ".join(done.stderr.decode(errors="replace").split())
-                raise CheckoutError(f"git cannot read {self.commit[:7]}: {reason}")
+    def _extract(self, repository: Path, commit: str, folder: Path) -> None:
+        """Write a repository's files, by an index of their own, and those of its submodules.
+
+        What a sparse or partial clone leaves out is not written; what it lacks comes by one fetch.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        index = {"GIT_INDEX_FILE": str(Path(self._temporary.name) / f"index-{commit}")}
+        tree = index | {"GIT_WORK_TREE": str(folder)}
+        done = git(repository, "read-tree", "-u", "--reset", commit, **tree)
+        if done.returncode:
+            reason = " ".join(done.stderr.decode(errors="replace").split())
+            raise CheckoutError(f"git cannot read {commit[:7]}: {reason}")
+        for line in git(repository, "ls-files", "--stage", "-z", **index).stdout.split(b"\0"):
+            about, _, path = line.decode(errors="surrogateescape").partition("\t")
+            submodule = repository / path
+            if about.startswith("160000 ") and (submodule / ".git").exists():
+                self._extract(submodule, about.split()[1], folder / path)
+
+    def ignored(self, files: Iterable[Path]) -> list[Path]:
+        """Return which files of the work tree the commit lacks, as git ignores them."""
+        lacking = [str(file) for file in files if not self.counterpart(file).exists()]
+        if not lacking:
+            return []
+        which = "--others", "--ignored", "--exclude-standard", "-z"
+        found = git(self.work_tree, "ls-files", *which, "--", *lacking).stdout.split(b"\0")
+        return [self.work_tree / os.fsdecode(path) for path in found if path]
+
+    def parted(self) -> str:
+        """Return where HEAD left the commit, in short; "" where HEAD has all that it has."""
+        (parting,) = git(self.work_tree, "merge-base", self.commit, "HEAD").stdout.split() or (b"",)
+        return "" if parting.decode() == self.commit else parting.decode()[:7]
 
     def __contains__(self, path: Path) -> bool:
         return self.work_tree in path.parents or path == self.work_tree
@@ -72,6 +92,16 @@ def resolve(folder: Path, revision: str) -> str:
     """Return the full id of the commit that a revision means in a repository."""
     if revision.startswith("-") or not revision.strip():
         raise CheckoutError(f"{revision!r} is not a revision: give a branch, a tag or a commit")
+    if "..." in revision:
+        sides = revision.split("...", 1)
+        ends = [resolve(folder, side or "HEAD") for side in sides]
+        parting = git(folder, "merge-base", *ends).stdout.decode().strip()
+        if not parting:
+            raise CheckoutError(
+                f"{' and '.join(side or 'HEAD' for side in sides)} have no commit in common here: "
+                "fetch more of their history, in GitHub's actions/checkout with fetch-depth: 0"
+            )
+        return parting
     done = git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     if done.returncode == 0:
         return done.stdout.decode().strip()

@@ -6,7 +6,8 @@ is ever changed in the environment below: pip leaves alone what lies outside its
 
 It is kept in the user's cache folder under a digest of what it is made of, in which one process
 makes an environment at a time, in place, and marks it once it is whole. What bears no mark when
-nobody makes one was cut short, and is removed. One that has lost a file since is made anew.
+nobody makes one was cut short, and is removed, as what was not used for a month. One that has lost
+a file since is made anew.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -32,6 +34,7 @@ from benchmarks.workers.processes import FOREIGN
 from linpredict.cache import cache_folder
 
 STARTING = 60.0  # seconds for an interpreter to start and import NumPy
+UNUSED = 30 * 86400.0  # seconds after which an environment is removed when another one is made
 OLDEST = (3, 9)
 PREFIX = "linpredict: "  # of a probe's answers: whatever runs at start-up may print as well
 WHOLE = "requirements.txt"  # written last
@@ -130,7 +133,10 @@ def check_interpreter(python: str) -> str:
                 f"give {target}"
             )
         install = shlex.join([path, "-m", "pip", "install", "numpy"])
-        raise UnusableEnvironmentError(f"{path} has no NumPy: install it there with {install}")
+        raise UnusableEnvironmentError(
+            f"{path} has no NumPy: install it there with {install}, or, where a system manages it, "
+            "in a virtual environment made from it, and give the environment's interpreter"
+        )
     if rest[0]:
         raise UnusableEnvironmentError(f"{path} cannot import NumPy: {rest[0]}")
     return path
@@ -170,7 +176,7 @@ def with_requirements(
             with locked(root, say) as lock:
                 if not is_whole(folder):  # nor has another made it meanwhile
                     for left in root.iterdir():
-                        if left.is_dir() and (left == folder or not (left / WHOLE).exists()):
+                        if left.is_dir() and (left == folder or is_left_over(left)):
                             shutil.rmtree(left)
                     say(f"making an environment with {', '.join(wanted)} in {folder}")
                     try:
@@ -178,6 +184,7 @@ def with_requirements(
                     except BaseException:
                         shutil.rmtree(folder, ignore_errors=True)
                         raise
+        os.utime(folder / WHOLE)
     except OSError as error:
         raise UnusableEnvironmentError(f"no environment can be made: {error}") from error
     return str(folder / "bin" / "python")
@@ -253,6 +260,14 @@ def is_whole(folder: Path) -> bool:
         return False
 
 
+def is_left_over(folder: Path) -> bool:
+    """Tell whether an environment was cut short, or not used for a month."""
+    try:
+        return time.time() - (folder / WHOLE).stat().st_mtime > UNUSED
+    except FileNotFoundError:
+        return True
+
+
 def settings_files(settings: dict[str, str]) -> list[Path]:
     """Return pip's configuration files, and those that its variables name."""
     config = os.environ.get("XDG_CONFIG_HOME", os.path.expanduser("~/.config"))
@@ -268,8 +283,12 @@ def pip_error(done: subprocess.CompletedProcess[str]) -> str:
     errors = re.findall(r"^ *(?:fatal|\w*error): (.+)$", done.stderr, re.MULTILINE | re.IGNORECASE)
     empty = re.compile("[a-z]+(-[a-z]+)+$|.*for help visit")  # a name for it, or an address
     errors = [error for error in errors if not empty.match(error)] or [last_words(done)]
-    unreached = "Retrying (" in done.stderr
-    return f"pip: {errors[-1]}" + " (the package index cannot be reached)" * unreached
+    said = f"pip: {errors[-1]}"
+    if "Retrying (" in done.stderr:
+        said += " (the package index cannot be reached)"
+    if "(constraint)" in done.stdout:
+        said += " (by a constraint: see PIP_CONSTRAINT and `pip config list`)"
+    return said
 
 
 def run(

@@ -172,6 +172,7 @@ class Gate:
             return {**workers[0].facts(), "replaced": n_replaced}
 
         facts = prepare(current, (own_folders(), [], None))
+        said = other.complete(source.name, facts["sources"])
         try:
             with blaming_baseline():
                 of_baseline = prepare(baseline, other.folders(source.name, facts["sources"]))
@@ -185,7 +186,7 @@ class Gate:
         sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
         duets = [Duet(*duet) for duet in zip(current, baseline, strict=True)]
         replaced = facts["replaced"], of_baseline["replaced"]
-        return Compared(duets, sides, differences(of_baseline, facts), replaced)
+        return Compared(duets, sides, differences(of_baseline, facts) + said, replaced)
 
     def _start(
         self, layout: int, python: str, variables: Mapping[str, str] | None = None

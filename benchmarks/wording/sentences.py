@@ -14,6 +14,7 @@ from benchmarks.wording.tables import MARK
 
 MOST_RUNS = 3
 MOST_LINES = 4
+CACHED = 1.1  # times as fast, from which on two rates of reading are explained
 ENOUGH = 0.9  # of the greatest throughput
 Latencies = Mapping[int, float]  # median seconds by batch size
 
@@ -66,6 +67,9 @@ def disturbed(cases: Sequence[CaseRecord]) -> list[str]:
 def in_words(predictors: Mapping[str, Latencies], limits: Sequence[Limit] = ()) -> list[str]:
     """Sum up a run in at most four lines; the limits are one for each precision."""
     lines = [what_decides(limit, len(limits) > 1) for limit in limits]
+    rates = [limit.bandwidth for limit in limits]
+    if rates and max(rates) > CACHED * min(rates):
+        lines[-1] += " Fewer bytes are read at a higher rate, as more of them stay in cache."
     if not predictors:
         return lines
     room = MOST_LINES - len(lines)

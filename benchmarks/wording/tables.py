@@ -14,13 +14,13 @@ MARK = "*"  # of a disturbed median
 Row = dict[str, Any]  # of pytest-benchmark's tables
 
 
-def latencies(names: list[str], cases: Sequence[CaseRecord]) -> Table:
+def latencies(cases: Sequence[CaseRecord]) -> Table:
     heads = ["predictor", "batch size", "median (ms)", "p99 (ms)", "predictions/s"]
     has_limit = any(case.limit for case in cases)
     if has_limit:
         heads.append("of limit")
     rows = [heads]
-    for case in sorted(cases, key=lambda case: names.index(case.predictor)):
+    for case in cases:
         row = [
             case.predictor,
             str(case.batch_size),

@@ -308,7 +308,7 @@ def main() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        return
+        sys.exit(f"process {os.getppid()} started it, and not {parent}: a wrapper must exec Python")
     for number in (reading, writing):
         os.set_inheritable(number, False)
     if "no-gc" in sys.argv:

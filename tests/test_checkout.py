@@ -1,0 +1,125 @@
+"""Source code at a commit: what git has of it, and what it has not."""
+
+import importlib
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from benchmarks.errors import BaselineError
+from benchmarks.gate.baseline import Baseline, own_folders
+from benchmarks.gate.checkout import Checkout, CheckoutError
+from tests.helpers.repository import git
+
+
+def commit(folder: Path, message: str) -> str:
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", message, "--allow-empty")
+    return git(folder, "rev-parse", "HEAD").strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with a package."""
+    folder = tmp_path / "own"
+    (folder / "pkg").mkdir(parents=True)
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "pkg" / "__init__.py").write_text("def serve(coef): ...\n")
+    (folder / ".gitignore").write_text("_*.*\n!__init__.py\n__pycache__\n")
+    commit(folder, "first")
+    return folder
+
+
+@pytest.fixture
+def baseline(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Baseline:
+    """The package's last commit as the other side."""
+    monkeypatch.setitem(
+        sys.modules, "pkg", SimpleNamespace(__file__=str(repository / "pkg" / "__init__.py"))
+    )
+    return Baseline(["pkg:serve"], "HEAD", variables={"GLIBC_TUNABLES": ""})
+
+
+def test_where_a_branch_left_another(repository: Path) -> None:
+    first = git(repository, "rev-parse", "HEAD").strip()
+    git(repository, "switch", "-qc", "topic")
+    topic = commit(repository, "topic")
+    git(repository, "switch", "-q", "main")
+    main = commit(repository, "main")
+    git(repository, "switch", "-q", "topic")
+    for revision, found, parted in (
+        ("main...topic", first, ""),
+        ("main...", first, ""),
+        ("...main", first, ""),
+        ("main", main, first[:7]),
+        ("topic", topic, ""),
+    ):
+        of = Checkout(repository, revision)
+        assert (of.commit, of.parted()) == (found, parted), revision
+        of.close()
+    git(repository, "switch", "-q", "--orphan", "other")
+    commit(repository, "other")
+    with pytest.raises(CheckoutError, match="main and HEAD have no commit in common"):
+        Checkout(repository, "main...")
+
+
+def test_submodules_are_those_of_the_commit(repository: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    (inner / "core.py").write_text("old")
+    commit(inner, "old")
+    allowed = "-c", "protocol.file.allow=always"
+    git(repository, *allowed, "submodule", "--quiet", "add", str(inner), "pkg/vendor")
+    commit(repository, "vendor")
+    (repository / "pkg" / "vendor" / "core.py").write_text("new")
+    commit(repository / "pkg" / "vendor", "new")
+    commit(repository, "newer vendor")
+    for revision, text in (("HEAD", "new"), ("HEAD~1", "old")):
+        of = Checkout(repository, revision)
+        assert (of.folder / "pkg" / "vendor" / "core.py").read_text() == text
+        of.close()
+    assert git(repository, "status", "--porcelain") == ""
+
+
+def test_what_git_ignores_is_the_same_on_both_sides(repository: Path, baseline: Baseline) -> None:
+    sources = {"pkg": str(repository / "pkg" / "__init__.py")}
+    for name in ("_version", "added"):  # the second is new, and no one ignores it
+        sources[f"pkg.{name}"] = str(repository / "pkg" / f"{name}.py")
+        Path(sources[f"pkg.{name}"]).write_text(name)
+    said = baseline.complete("pkg:serve", sources)
+    assert said[0] == "git ignores pkg/_version.py: both sides have that of the work tree"
+    assert said[1:] == ["shared weights and examples have small pages on both sides, copies do not"]
+    folder = baseline.folders("pkg:serve", {"pkg": sources["pkg"]})[0][-1]
+    assert sorted(path.name for path in (Path(folder) / "pkg").iterdir()) == [
+        "__init__.py", "_version.py",
+    ]  # fmt: skip
+    baseline.close()
+
+
+def test_compiled_parts_that_a_commit_lacks(repository: Path, baseline: Baseline) -> None:
+    compiled = repository / "pkg" / f"_fast{EXTENSION_SUFFIXES[0]}"
+    compiled.touch()
+    with pytest.raises(BaselineError, match=r"has no pkg/_fast.* is compiled, .*--baseline-python"):
+        baseline.complete("pkg:serve", {"pkg._fast": str(compiled)})
+    baseline.close()
+
+
+def test_an_import_hook_that_ignores_the_path(repository: Path, baseline: Baseline) -> None:
+    module = {"pkg": str(repository / "pkg" / "__init__.py")}
+    with pytest.raises(BaselineError, match=r"an import hook, .* takes pkg from .* PYTHONPATH"):
+        baseline.check_sources("pkg:serve", module)
+    baseline.close()
+
+
+def test_packages_on_pythonpath_are_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    importlib.invalidate_caches()
+    assert str(folder) not in own_folders()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    assert str(folder) in own_folders()
