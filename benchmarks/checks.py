@@ -8,7 +8,9 @@ import pytest
 
 from benchmarks import comparison
 from benchmarks.measuring.machine import available_memory
-from benchmarks.measuring.workload import Workload
+from benchmarks.measuring.workload import WORKLOAD, Workload
+from benchmarks.own import served
+from benchmarks.own.loading import NOTHING, OWN, in_words, load
 from benchmarks.predictors import by_name
 from benchmarks.workers.processes import PROCESS_NBYTES
 
@@ -24,26 +26,57 @@ COPIES, COPIES_OF_LIBRARY = 2, 5
 
 def check(config: pytest.Config) -> None:
     """Check what argparse cannot, and fill in what follows from other options."""
+    workload = check_workload(config)
     names = config.getoption("predictor") or ("formula", "packed")
     names = config.option.predictor = list(dict.fromkeys(names))
+    weights = ["coef"] if workload.has_weights else []
+    if config.stash[OWN].intercept is not None:
+        weights.append("intercept")
     try:
         for name in names:
-            by_name.check(name)
+            by_name.check(name, weights)
     except ValueError as error:
         raise pytest.UsageError(f"--predictor: {error}") from error
-    samples = config.getoption("samples")
+    samples = workload.n_samples
     sizes = config.option.batch_sizes = config.getoption("batch_sizes") or tuple(
         2**i for i in range(11) if 2**i <= samples
     )
     if sizes[-1] > samples:
+        more = "more --examples" if workload.examples else "more --samples"
         raise pytest.UsageError(
             f"--batch-sizes: {sizes[-1]} is larger than the number of samples, {samples}: choose "
-            "smaller batches or more --samples"
+            f"smaller batches or {more}"
         )
     if comparison.is_asked_for(config):
         comparison.check(config)
     if config.pluginmanager.hasplugin("benchmark"):
         check_benchmark(config)
+
+
+def check_workload(config: pytest.Config) -> Workload:
+    """Load what is named of the user's own, and stash it, and the workload that it makes."""
+    sources = {name: config.getoption(name) for name in ("examples", "weights")}
+    if not any(sources.values()):
+        config.stash[OWN], config.stash[WORKLOAD] = NOTHING, Workload.asked_for(config)
+        return config.stash[WORKLOAD]
+    for name in ("classes", "features", "dtype", "samples"):
+        if config.getoption(name) and (name != "samples" or sources["examples"]):
+            by = " and ".join(f"--{source}" for source, given in sources.items() if given)
+            raise pytest.UsageError(f"--{name}: {by} say how many or which: leave it out")
+    try:
+        own = config.stash[OWN] = load(**sources)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+    examples, weights = in_words(own)
+    n_samples = Workload.asked_for(config).n_samples
+    if own.examples is not None:
+        n_samples = served.n_rows(own.examples)
+    made = Workload(0, 0, n_samples, "", examples)
+    if own.coef is not None:
+        n_classes, n_features = own.coef.shape
+        made = Workload(n_classes, n_features, n_samples, own.coef.dtype.name, examples, weights)
+    config.stash[WORKLOAD] = made
+    return made
 
 
 def check_benchmark(config: pytest.Config) -> None:

@@ -122,6 +122,7 @@ def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
         tuple(fails),
         config.getoption("baseline_seconds"),
         collects=not config.getoption("benchmark_disable_gc", False),
+        max_differing=config.getoption("max_differing"),
     )
     config.add_cleanup(gate.close)
     return gate

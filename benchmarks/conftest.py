@@ -20,6 +20,8 @@ from benchmarks.measuring import machine
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.rounds import DRAWN, MAX_ROUNDS, needed
 from benchmarks.measuring.workload import Workload
+from benchmarks.own.answers import OwnExamples
+from benchmarks.own.loading import OWN
 from benchmarks.saving import json_file
 from benchmarks.saving.record import CaseId, read_id
 from benchmarks.session import SESSION, Session
@@ -77,15 +79,23 @@ def run(pytestconfig: pytest.Config) -> Session:
 
 
 @pytest.fixture(scope="session")
-def data(pytestconfig: pytest.Config, run: Session) -> Data:
+def data(pytestconfig: pytest.Config, run: Session) -> Data | OwnExamples:
     """Make the data, once; the line after the collection has said so."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("cases that run at the same time slow each other down: run without -n")
-    workload = Workload.of(pytestconfig)
+    workload, own = Workload.of(pytestconfig), pytestconfig.stash[OWN]
+    if not workload.has_weights:
+        examples = OwnExamples(
+            pytestconfig.getoption("examples"), own.examples,
+            pytestconfig.getoption("max_differing"),
+        )  # fmt: skip
+        if run.gate:
+            run.gate.share_examples(examples)
+        return examples
     if run.gate:
-        return run.gate.share(workload)
+        return run.gate.share(workload, own)
     with own_pages():
-        return Data.of(workload)
+        return Data.of(workload, own)
 
 
 @pytest.fixture

@@ -18,9 +18,13 @@ from benchmarks.errors import (
     ClusterError,
     UnavailableError,
     WorkerError,
+    WrongLabelsError,
     described,
 )
 from benchmarks.measuring.data import Data
+from benchmarks.own.answers import OwnExamples
+from benchmarks.own.served import AnswerError
+from benchmarks.predictors.by_name import PREDICTORS
 from benchmarks.saving.record import CaseId
 from benchmarks.session import Session
 
@@ -28,7 +32,9 @@ HERE = Path(__file__).parent
 
 
 @contextmanager
-def failing(run: Session, data: Data, benchmark: Any, case: CaseId) -> Generator[None]:
+def failing(
+    run: Session, data: Data | OwnExamples, benchmark: Any, case: CaseId
+) -> Generator[None]:
     """Let a case fail in a sentence, and end the run where it cannot go on.
 
     Where a predictor cannot be made, or changes what others are measured on, its other cases fail
@@ -58,6 +64,9 @@ def failing(run: Session, data: Data, benchmark: Any, case: CaseId) -> Generator
         if isinstance(error, ChangedDataError):
             data.restore()
             sentence = f"{case.predictor} {error}: let it work on a copy"
+        elif isinstance(error, WrongLabelsError) and isinstance(data, Data):
+            if case.predictor not in PREDICTORS:
+                sentence += "; a model that has its own weights is measured on --examples"
         elif isinstance(error, CannotBeMadeError):
             cause, sentence = error.__cause__ or error, str(error)
         if isinstance(error, (ChangedDataError, CannotBeMadeError)):
@@ -71,6 +80,8 @@ def failing(run: Session, data: Data, benchmark: Any, case: CaseId) -> Generator
 
 def own_traceback(error: BaseException) -> list[str]:
     """Return the lines of a traceback from where it leaves this folder; none if it does not."""
+    while isinstance(error, (WrongLabelsError, AnswerError)) and error.__cause__:
+        error = error.__cause__
     frames = error.__traceback__
     while frames and HERE in Path(frames.tb_frame.f_code.co_filename).parents:
         frames = frames.tb_next

@@ -19,20 +19,36 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
         "--predictor", action="append", metavar="NAME",
         help=f"what to measure, repeatable: {', '.join(PREDICTORS)}, or "
         "package.module:factory where factory(coef) returns a callable or an object with .predict "
-        "(default: formula and packed)",
+        "(default: formula and packed); with --examples alone package.module:name of a model: a "
+        "function predict(X), an object with predict, or a factory without arguments",
+    )  # fmt: skip
+    group.addoption(
+        "--examples", metavar="SOURCE",
+        help="label these: X.npy, or package.module:name of an array, a CSR matrix, a data frame, "
+        "a list, a tensor, or of a function without arguments that returns one",
+    )  # fmt: skip
+    group.addoption(
+        "--weights", metavar="SOURCE",
+        help="label by these: W.npy, model.npz with coef and intercept, or package.module:name of "
+        "a fitted linear classifier",
+    )  # fmt: skip
+    group.addoption(
+        "--max-differing", type=percentage, default="1%", metavar="PERCENT",
+        help="of a model's answers that may depend on the batch, or be others than the baseline's "
+        "(default: %(default)s)",
     )  # fmt: skip
     for name in ("classes", "features", "samples"):
         group.addoption(
-            f"--{name}", type=positive, default=getattr(default, f"n_{name}"), metavar="N",
-            help=f"number of {name} (default: %(default)s)",
+            f"--{name}", type=positive, metavar="N",
+            help=f"number of {name} (default: {getattr(default, f'n_{name}')})",
         )  # fmt: skip
     group.addoption(
         "--batch-sizes", type=batch_sizes, metavar="N,N,…",
         help="batch sizes, between commas (default: 1,2,4 … 1024, as far as there are samples)",
     )  # fmt: skip
     group.addoption(
-        "--dtype", choices=tuple(ITEMSIZE), default=default.dtype,
-        help="of weights and examples (default: %(default)s)",
+        "--dtype", choices=tuple(ITEMSIZE),
+        help=f"of weights and examples (default: {default.dtype})",
     )  # fmt: skip
     group.addoption(
         "--baseline", metavar="REV",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.array_types import Array, Predict
+from benchmarks.array_types import Predict
 from benchmarks.errors import (
     BaselineError,
     CannotBeMadeError,
@@ -25,6 +25,7 @@ from benchmarks.gate.gate import Compared, Gate
 from benchmarks.measuring.ceilings import Ceilings
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.timing import rest
+from benchmarks.own.answers import Answers, OwnExamples
 from benchmarks.predictors import by_name
 from benchmarks.saving.limit import Limit
 from benchmarks.saving.record import CaseRecord
@@ -47,13 +48,15 @@ class Session:
     is_whole: bool = False  # whether the last case has ended
     # What a predictor's other cases end with, too.
     refused: dict[str, Exception] = field(default_factory=dict)
-    _predictors: dict[str, Predict] = field(default_factory=dict)
+    _predictors: dict[str, tuple[Predict, Data | Answers]] = field(default_factory=dict)
     _compared: dict[str, Compared | None] = field(default_factory=dict)
     # By the precision of predictors; None where nothing can be compiled.
     _ceilings: dict[str, Ceilings | None] = field(default_factory=dict)
 
-    def predictor(self, name: str, data: Data) -> Predict:
-        """Return a predictor in this process, made when first asked for.
+    def predictor(self, name: str, data: Data | OwnExamples) -> tuple[Predict, Data | Answers]:
+        """Return a predictor in this process, and what its answers are checked by.
+
+        It is made when first asked for.
 
         Raises
         ------
@@ -64,18 +67,25 @@ class Session:
         """
         if name not in self._predictors:
 
-            def make() -> Predict:
+            def make() -> tuple[Predict, Data | Answers]:
                 cores = usable()
-                predict = by_name.make(name, data.coef[:])  # a view: its shape is its own
+                if isinstance(data, Data):  # views: their shapes are its own
+                    intercept = None if data.intercept is None else data.intercept[:]
+                    predict = by_name.make(name, data.coef[:], intercept)
+                else:
+                    predict = by_name.make(name)
+                checks = data.checks_for(predict)
                 if cores != usable():  # set for the whole process, and so for others
                     os.sched_setaffinity(0, cores)
                 data.check_unchanged()
-                return predict
+                return predict, checks
 
-            self._predictors[name] = self._made(name, data.coef, make)
+            self._predictors[name] = self._made(name, data, make)
         return self._predictors[name]
 
-    def processes(self, name: str, data: Data, say: Callable[[str], None]) -> Compared | None:
+    def processes(
+        self, name: str, data: Data | OwnExamples, say: Callable[[str], None]
+    ) -> Compared | None:
         """Return a predictor's processes, where it is compared and the baseline has it.
 
         They are made when first asked for; what is raised is that of `predictor`.
@@ -83,14 +93,14 @@ class Session:
         if name not in self._compared:
             found = None
             if self.gate and name in self.compared:
-                start = partial(self.gate.start, by_name.find(name), say)
-                found = self._made(name, data.coef, start)
+                source = by_name.find(name, isinstance(data, Data))
+                found = self._made(name, data, partial(self.gate.start, source, say))
             self._compared[name] = found
         return self._compared[name]
 
-    def _made(self, name: str, coef: Array, make: Callable[[], Any]) -> Any:
+    def _made(self, name: str, data: Data | OwnExamples, make: Callable[[], Any]) -> Any:
         try:
-            if name == "packed" and len(coef) < 2:
+            if name == "packed" and isinstance(data, Data) and len(data.coef) < 2:
                 raise UnavailableError("packed tells two classes apart, or more")
             return make()
         except (BaselineError, ChangedDataError, ClusterError, pytest.exit.Exception):

@@ -4,7 +4,8 @@ Each case times single calls, ``predict(x[i : i + batch_size])``, of a predictor
 beforehand. The weights are warm, the batches rotate through the examples, and the call may use all
 usable cores. Its duration is the latency of the batch, whose first label comes with its last.
 Throughput is the batch size over the median latency. With ``--baseline`` other processes make and
-time both sides in turns, and the case fails where the current one is slower.
+time both sides in turns, and the case fails where the current one is slower, or where they answer
+otherwise.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from benchmarks.measuring.rounds import STRETCH, Rounds, awaited
 from benchmarks.measuring.timing import CLOCK, rest
 from benchmarks.measuring.warm_up import warm_up
 from benchmarks.measuring.workload import Workload
+from benchmarks.own.answers import OwnExamples
 from benchmarks.predictors.stated import in_doubt_of, precision_of
 from benchmarks.saving.record import CaseId, CaseRecord
 from benchmarks.session import PART, Session
@@ -46,43 +48,48 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_predict(
     benchmark: Any,
     case: CaseId,
-    data: Data,
+    data: Data | OwnExamples,
     run: Session,
     say: Callable[[str], None],
     rounds_of: Callable[[Sequence[float]], int],
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
     benchmark.extra_info |= case.as_saved()
-    starts = range(0, len(data.x) - case.batch_size + 1, case.batch_size)
-    judged = predict = ceilings = rounds = None
+    starts = range(0, data.n_samples - case.batch_size + 1, case.batch_size)
+    judged = predict = precision = ceilings = rounds = differing = None
     with failing(run, data, benchmark, case):
         if run.gate and (processes := run.processes(case.predictor, data, say)):
-            judged, durations = run.gate.measure(processes, starts, say)
+            judged, durations, differing = run.gate.measure(processes, starts, say)
             CLOCK.record(benchmark, len(durations), lambda: durations)
         else:
-            predict = run.predictor(case.predictor, data)
-            ceilings = run.ceilings(precision_of(predict, data.x.dtype), data)
-            batches = cycle([data.x[start : start + case.batch_size] for start in starts])
+            predict, checks = run.predictor(case.predictor, data)
+            if isinstance(data, Data):
+                precision = precision_of(predict, data.x.dtype)
+                ceilings = run.ceilings(precision, data)
+            batches = cycle([data.batch(start, start + case.batch_size) for start in starts])
             watch = Watch()
-            until_labels = awaited(predict, data.x[:1])
-            calls = warm_up(until_labels, data, starts)
+            until_labels = awaited(predict, data.batch(0, 1))
+            calls = warm_up(until_labels, checks, starts)
+            differing = checks.conclude()
             patience = wait_for_calm(PATIENCE, say) if watch.has_waited() else PATIENCE
             rounds = Rounds(until_labels, batches, patience, say)
             n = rounds_of(calls if sum(calls) > STRETCH else rounds.stretch())
             CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)
-        data.check_unchanged(starts, case.batch_size)
+        if isinstance(data, Data):
+            data.check_unchanged(starts, case.batch_size)
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if stats := getattr(benchmark, "stats", None):
         record = CaseRecord.of(case, stats["data"])
-        record.gate = judged
+        record.gate, record.differing = judged, differing
         if predict and rounds:
             record.disturbed = rounds.disturbed or None
-            record.precision = precision_of(predict, data.x.dtype).name
-            record.in_doubt = in_doubt_of(predict)
+            if precision:
+                record.precision = precision.name
+                record.in_doubt = in_doubt_of(predict)
         run.cases.append(record)
         benchmark.extra_info |= record.as_saved()
         if ceilings:
             rest()
             ceilings.measure(PART * sum(stats["data"]))
-    if run.gate and judged and judged.verdict in run.gate.fails:
+    if run.gate and judged and (judged.verdict in run.gate.fails or judged.has_other_answers):
         pytest.fail(report.failure(case, judged), pytrace=False)

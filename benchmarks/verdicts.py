@@ -64,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         report = Report(cases, short(gates[0].commit), gates[0].max_slowdown)
         print("\n".join(report.lines()))
-        if status == 0 and any(verdict_of(case) == Verdict.SLOWER for case in cases):
+        fails = any(verdict_of(case) == Verdict.SLOWER for case in cases)
+        if status == 0 and (fails or any(gate.has_other_answers for gate in gates)):
             status = 1
     return status
 

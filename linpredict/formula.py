@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .validation import as_examples, as_weights
+from .validation import as_examples, as_intercept, as_weights
 
 Labels = NDArray[np.intp]
 
 
-def predict(w: ArrayLike, x: ArrayLike) -> Labels:
+def predict(w: ArrayLike, x: ArrayLike, intercept: ArrayLike | None = None) -> Labels:
     """Label each example with the class of the highest score, ``argmax_i w_i·x``.
 
     Parameters
@@ -19,6 +19,8 @@ def predict(w: ArrayLike, x: ArrayLike) -> Labels:
         Weights: float32, float64 or integers. One class at least.
     x : array_like of shape (n_samples, n_features)
         Examples: float32, float64 or integers. One example ``v`` is ``v.reshape(1, -1)``.
+    intercept : array_like of shape (n_classes,), optional
+        Added to the scores.
 
     Returns
     -------
@@ -31,7 +33,8 @@ def predict(w: ArrayLike, x: ArrayLike) -> Labels:
     TypeError
         If an array is not of float32, float64 or an integer dtype.
     ValueError
-        If an array is not two-dimensional, the numbers of features differ, or there is no class.
+        If an array is not two-dimensional, the numbers of features differ, there is no class, or
+        `intercept` has another shape than (n_classes,).
 
     Notes
     -----
@@ -43,5 +46,8 @@ def predict(w: ArrayLike, x: ArrayLike) -> Labels:
     w = as_weights(w)
     x = as_examples(x, w.shape)
     dtype = np.result_type(w, x, np.float32)
-    labels: Labels = np.argmax(w.astype(dtype, copy=False) @ x.astype(dtype, copy=False).T, axis=0)
+    scores = w.astype(dtype, copy=False) @ x.astype(dtype, copy=False).T
+    if intercept is not None:
+        scores += as_intercept(intercept, w)[:, np.newaxis].astype(dtype, copy=False)
+    labels: Labels = np.argmax(scores, axis=0)
     return labels

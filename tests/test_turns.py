@@ -29,7 +29,8 @@ class FakeWorker:
     ) -> dict[str, Any]:
         self.asked.append((self.name, tuple(starts), core))
         self.core = 7 if core == ANY_CORE else core
-        data, labels = self.gate.data, self.gate._arrays[2].array
+        shared: Any = self.gate.shared
+        data, labels = shared.data, shared.labels
         for start in starts:
             labels[start : start + batch_size] = data.labels[start : start + batch_size]
         return {"seconds": list(itertools.islice(self.durations, len(starts)))}
@@ -62,8 +63,8 @@ def measured(
     ]
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patched:  # examples of near ties are not those of the data
-        patched.setattr(gate_module, "check_near_ties", lambda *_: None)
-        gate, _ = made.measure(Compared(made_of, {}, [], replaced), range(8))
+        patched.setattr(made.shared, "check_near_ties", lambda *_: None)
+        gate, *_ = made.measure(Compared(made_of, {}, [], replaced), range(8))
     return gate, asked
 
 

@@ -18,9 +18,9 @@ import pytest
 
 from benchmarks.errors import LackingError, UnavailableError, WorkerError
 from benchmarks.gate.baseline import own_folders
-from benchmarks.measuring.data import Data
-from benchmarks.measuring.labels import AT_MOST
+from benchmarks.gate.shared import SharedData
 from benchmarks.measuring.workload import Workload
+from benchmarks.own.loading import NOTHING
 from benchmarks.predictors.by_name import find
 from benchmarks.workers import processes
 from benchmarks.workers import worker as worker_module
@@ -33,20 +33,17 @@ Start = Callable[..., Worker]
 
 
 @pytest.fixture
-def arrays() -> list[SharedArray]:
-    workload = Workload(20, 300, N_SAMPLES)
-    coef, x = (SharedArray((n, 300), "float64") for n in (20, N_SAMPLES + AT_MOST))
-    Data.of(workload, coef.array, x.array[:N_SAMPLES])
-    return [coef, x, SharedArray((N_SAMPLES + AT_MOST,), np.int64)]
+def shared() -> SharedData:
+    return SharedData(Workload(20, 300, N_SAMPLES), NOTHING)
 
 
 @pytest.fixture
-def start(arrays: list[SharedArray]) -> Iterator[Start]:
+def start(shared: SharedData) -> Iterator[Start]:
     """Start workers that make a predictor, and see that none of their processes is left."""
     workers: list[Worker] = []
 
     def start(name: str = "formula", **variables: str) -> Worker:
-        workers.append(Worker(sys.executable, variables, arrays))
+        workers.append(Worker(sys.executable, variables, shared))
         workers[-1].make(find(name), (own_folders(), [], None))
         return workers[-1]
 
@@ -80,13 +77,13 @@ def wait_for(condition: Callable[[], Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["formula", "packed", "tests.predictors:function"])
-def test_labels_and_durations(start: Start, arrays: list[SharedArray], name: str) -> None:
+def test_labels_and_durations(start: Start, shared: SharedData, name: str) -> None:
     worker = start(name)
     before = time.perf_counter()
     answer = worker.calls([0, 4], 4)
     assert len(answer["seconds"]) == 2
     assert 0 < sum(answer["seconds"]) < time.perf_counter() - before
-    coef, x, labels = (shared.array for shared in arrays)
+    coef, x, labels = shared.data.coef, shared.x, shared.labels
     assert (labels[:8] == (x[:8] @ coef.T).argmax(axis=1)).all()
 
 
@@ -99,9 +96,9 @@ def test_frozen_while_others_compute(start: Start) -> None:
     wait_for(lambda: states(group) == {psutil.STATUS_STOPPED})
 
 
-def test_a_wrapper_that_stays(arrays: list[SharedArray], tmp_path: Path) -> None:
+def test_a_wrapper_that_stays(shared: SharedData, tmp_path: Path) -> None:
     wrapper = executable(tmp_path / "wrapper", f'"{sys.executable}" "$@"')
-    worker = Worker(wrapper, {}, arrays)
+    worker = Worker(wrapper, {}, shared)
     with pytest.raises(WorkerError, match="a wrapper must exec Python"):
         worker.facts()
     end([worker])
@@ -209,9 +206,9 @@ def test_peer_that_is_not_installed(start: Start, tmp_path: Path) -> None:
         start("sklearn", PYTHONPATH=str(tmp_path))
 
 
-def test_interpreter_that_is_none(arrays: list[SharedArray]) -> None:
+def test_interpreter_that_is_none(shared: SharedData) -> None:
     with pytest.raises(WorkerError, match="/nowhere/python cannot be run: No such file"):
-        Worker("/nowhere/python", {}, arrays)
+        Worker("/nowhere/python", {}, shared)
 
 
 def test_variables_and_facts(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,11 +251,16 @@ def test_copies_of_the_weights_lie_where_the_allocator_does_not_decide() -> None
 
 PARENT = """
 import sys, time
-from benchmarks.workers.processes import SharedArray, Worker
+from benchmarks.gate.shared import SharedData
+from benchmarks.own.loading import NOTHING
+from benchmarks.gate.shared import SharedData
+from benchmarks.own.loading import NOTHING
+from benchmarks.measuring.workload import Workload
+from benchmarks.workers.processes import Worker
 from benchmarks.gate.baseline import own_folders
 from benchmarks.predictors.by_name import find
-arrays = [SharedArray((n, 30), "float64") for n in (20, 72)] + [SharedArray((72,), "int64")]
-workers = [Worker(sys.executable, {}, arrays) for _ in range(3)]
+shared = SharedData(Workload(20, 30, 8), NOTHING)
+workers = [Worker(sys.executable, {}, shared) for _ in range(3)]
 for name, worker in zip(("formula", "tests.predictors:forking"), workers):
     worker.make(find(name), (own_folders(), [], None))
 print(*(worker.process.pid for worker in workers), flush=True)

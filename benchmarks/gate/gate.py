@@ -45,6 +45,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, cycle, islice
 from typing import Any, NamedTuple
 
@@ -54,13 +55,15 @@ from benchmarks.array_types import Array
 from benchmarks.errors import LackingError
 from benchmarks.gate.baseline import Baseline, Folders, blaming_baseline, own_folders
 from benchmarks.gate.judge import FALSE_ALARM, MISS, heeding, judge
+from benchmarks.gate.shared import SharedData, SharedExamples, compared
 from benchmarks.gate.what_differs import as_saved, differences
 from benchmarks.measuring.data import Data
-from benchmarks.measuring.labels import AT_MOST, check, check_near_ties
 from benchmarks.measuring.rounds import MAX_ROUNDS
 from benchmarks.measuring.workload import Workload
+from benchmarks.own.answers import OwnExamples
+from benchmarks.own.loading import NOTHING, Own
 from benchmarks.saving.record import GateRecord, Verdict
-from benchmarks.workers.processes import ANY_CORE, SharedArray, Worker, end
+from benchmarks.workers.processes import ANY_CORE, Worker, end
 from benchmarks.workers.worker import Source
 
 LAYOUTS = 4096  # to draw from
@@ -101,13 +104,15 @@ class Compared:
     sides: dict[str, dict[str, Any]]  # what is saved of them
     differences: list[str]  # between them, a line for each
     replaced: tuple[int, int]  # processes slower than their equals: current, baseline
+    differing: tuple[int, int] = (0, 0)  # rows that the sides answer otherwise to, of how many
 
 
 class Gate:
     """The cases of a run against a baseline, and the time and the error rate that they share.
 
-    `max_slowdown` is the least that fails a case, such as 0.05; `n_cases` are those that run, by
-    predictor; `seconds` are for all of them.
+    `max_slowdown` is the least that fails a case, such as 0.05, and `max_differing` the most of a
+    model's answers that may be others; `n_cases` are those that run, by predictor; `seconds` are
+    for all of them.
     """
 
     def __init__(
@@ -118,25 +123,25 @@ class Gate:
         fails: tuple[Verdict, ...] = (Verdict.SLOWER,),
         seconds: float | None = None,
         collects: bool = True,
+        max_differing: float = 0.01,
     ) -> None:
         self.baseline = baseline
         self.fails = fails
-        self.max_slowdown = max_slowdown
+        self.max_slowdown, self.max_differing = max_slowdown, max_differing
         self._collects = collects
         self._n_cases = n_cases
         self._cases_not_slower = self._cases_left = n = sum(n_cases.values())
         self._seconds_left = max(SECONDS, SECONDS_EACH * n) if seconds is None else seconds
-        self._arrays: list[SharedArray] = []
         self._workers: list[Worker] = []
 
-    def share(self, workload: Workload) -> Data:
+    def share(self, workload: Workload, own: Own = NOTHING) -> Data:
         """Make a workload's data where all processes see it."""
-        n_rows, n_features = workload.n_samples + AT_MOST, workload.n_features
-        coef = SharedArray((workload.n_classes, n_features), workload.dtype)
-        x = SharedArray((n_rows, n_features), workload.dtype)  # rows at the end for near ties
-        self._arrays = [coef, x, SharedArray((n_rows,), np.int64)]
-        self.data = Data.of(workload, coef.array, x.array[: workload.n_samples])
-        return self.data
+        self.shared: SharedData | SharedExamples = SharedData(workload, own)
+        return self.shared.data
+
+    def share_examples(self, data: OwnExamples) -> None:
+        """Have all processes make a model and examples of the user's own."""
+        self.shared = SharedExamples(data)
 
     def start(
         self, source: Source, say: Callable[[str], None] = lambda text: None
@@ -158,7 +163,7 @@ class Gate:
             raise
 
     def _started(self, source: Source, say: Callable[[str], None]) -> Compared | None:
-        other, made = self.baseline, count(1)
+        other, made, answers = self.baseline, count(1), list[Array | None]()
         layouts = random.sample(range(LAYOUTS), PROCESSES)  # of both sides alike
         current = [self._start(layout, sys.executable) for layout in layouts]  # all import at once
         with blaming_baseline():
@@ -168,6 +173,7 @@ class Gate:
             for worker in workers:
                 say(f"making {next(made)} of {2 * PROCESSES}")
                 self._make(worker, source, folders)
+            answers.append(self.shared.answers())
             n_replaced = self._replace_slow(workers, source, folders)
             return {**workers[0].facts(), "replaced": n_replaced}
 
@@ -177,6 +183,7 @@ class Gate:
             with blaming_baseline():
                 of_baseline = prepare(baseline, other.folders(source.name, facts["sources"]))
                 other.check_sources(source.name, of_baseline["sources"])
+                differing = compared(*answers)
         except LackingError:
             self._end(current + baseline)
             self._cases_left -= self._n_cases[source.name]  # they are new
@@ -186,12 +193,12 @@ class Gate:
         sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
         duets = [Duet(*duet) for duet in zip(current, baseline, strict=True)]
         replaced = facts["replaced"], of_baseline["replaced"]
-        return Compared(duets, sides, differences(of_baseline, facts) + said, replaced)
+        return Compared(duets, sides, differences(of_baseline, facts) + said, replaced, differing)
 
     def _start(
         self, layout: int, python: str, variables: Mapping[str, str] | None = None
     ) -> Worker:
-        worker = Worker(python, variables or {}, self._arrays, self._collects, layout)
+        worker = Worker(python, variables or {}, self.shared, self._collects, layout)
         self._workers.append(worker)
         return worker
 
@@ -203,7 +210,7 @@ class Gate:
         """Have a process make a predictor, and label an example with it."""
         worker.make(source, folders)
         self.label(worker, [0], 1)
-        self.data.check_unchanged([0], 1)
+        self.shared.check_unchanged([0], 1)
         return worker
 
     def _replace_slow(self, workers: list[Worker], source: Source, folders: Folders) -> int:
@@ -226,7 +233,7 @@ class Gate:
         goes. There are more rounds while the processes are not level, as most differences are those
         of the moment.
         """
-        sizes = (1, min(32, len(self.data.x)))
+        sizes = (1, min(32, self.shared.n_samples))
         found = np.empty((len(workers), len(sizes), ROUNDS[1]))
         n_calls = [2] * len(sizes)
         for k_round in range(ROUNDS[1]):
@@ -252,40 +259,18 @@ class Gate:
     ) -> list[float]:
         """Have a process label batches, check the labels, and return the durations."""
         answer = worker.calls(starts, batch_size, seconds, core)
-        data, labels = self.data, self._arrays[2].array
-        if "seconds" not in answer:  # no labels, or too many, or too few
-            start = answer["start"]
-            given = np.broadcast_to(np.zeros((), answer["dtype"]), answer["shape"])
-            rows = slice(start, start + batch_size)
-            check(data.coef, self._arrays[1].array[rows], given, data.labels[rows], start)
-        if starts[0] < len(data.x):
-            rows_of_all = np.add.outer(starts, np.arange(batch_size)).ravel()
-            if (labels[rows_of_all] != data.labels[rows_of_all]).any():
-                for start in starts:
-                    rows = slice(start, start + batch_size)
-                    check(data.coef, data.x[rows], labels[rows], data.labels[rows], start)
+        self.shared.check(answer, starts, batch_size)
         found: list[float] = answer["seconds"]
         return found
 
-    def _check_near_ties(self, worker: Worker, batch_size: int) -> None:
-        """Have a process label examples whose two best scores are close, and check the labels."""
-        n, (_, examples, labels) = len(self.data.x), (array.array for array in self._arrays)
-
-        def predict(x: Array) -> Array:
-            examples[n : n + len(x)] = x
-            self.label(worker, [n], len(x))
-            return labels[n : n + len(x)].copy()
-
-        check_near_ties(predict, self.data.coef, batch_size)
-
     def _warm_up(self, workers: list[Worker], starts: range) -> float:
         """Have processes label some batches of a size, and return the seconds of the fastest."""
-        self._check_near_ties(workers[0], starts.step)
+        self.shared.check_near_ties(partial(self.label, workers[0]), starts.step)
         seconds = self.label(workers[0], [starts[0], starts[-1]], starts.step)
         if min(seconds) < AWAKE:
             for worker in workers[1:]:
                 seconds += self.label(worker, [starts[0], starts[-1]], starts.step)
-        self.data.check_unchanged([starts[0], starts[-1]], starts.step)
+        self.shared.check_unchanged([starts[0], starts[-1]], starts.step)
         return min(seconds)
 
     def _warm_up_both(self, compared: Compared, starts: range) -> float:
@@ -297,11 +282,12 @@ class Gate:
 
     def measure(
         self, compared: Compared, starts: range, say: Callable[[str], None] = lambda text: None
-    ) -> tuple[GateRecord, list[float]]:
+    ) -> tuple[GateRecord, list[float], float | None]:
         """Measure a case until it is decided or its time is up.
 
         Its batches begin at `starts`, in steps of their size. Returned are what is saved with it,
-        and the durations of the current side's calls.
+        the durations of the current side's calls, and the share of answers that depend on the
+        batch.
 
         Raises
         ------
@@ -330,6 +316,7 @@ class Gate:
                 break
             n = more
         found = heeding(compared.replaced, found)
+        differing = self.shared.conclude()
         taken = time.perf_counter() - begin
         self._cases_not_slower -= found.verdict == Verdict.SLOWER
         self._cases_left -= 1
@@ -344,10 +331,12 @@ class Gate:
             seconds=taken,
             sides=compared.sides,
             differences=compared.differences,
+            differing=compared.differing,
+            max_differing=self.max_differing,
             replaced=compared.replaced,
             **found.as_saved(),
         )
-        return judged, pairs.rounds
+        return judged, pairs.rounds, differing
 
     def close(self) -> None:
         self._end(self._workers)

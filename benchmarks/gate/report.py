@@ -51,6 +51,10 @@ def bullets(lines: Sequence[str]) -> list[str]:
 
 
 def failure(case: CaseId, gate: GateRecord) -> str:
+    """Say why a case fails, by its speed or else by its answers."""
+    if gate.verdict in NOT_SLOWER:
+        most = f"more than --max-differing {100 * gate.max_differing:.3g} %"
+        return f"{case.name}: {answers(gate)} from those of {short(gate.commit)}, {most}"
     low, high = (f"{bound:.2f}" if bound else "unknown" for bound in gate.interval)
     found = (
         f"{gate.ratio:.2f}x slower than"
@@ -130,7 +134,12 @@ def conclusion(
         for verdict in NAMED + COUNTED
         if verdict in named
     ]
-    has_failed = not named.keys().isdisjoint({Verdict.FAILED, *fails})
+    others = dict.fromkeys(
+        case.predictor for case in cases if case.gate and case.gate.has_other_answers
+    )
+    if others:
+        counts.append(f"answers differ ({', '.join(others)})")
+    has_failed = others or not named.keys().isdisjoint({Verdict.FAILED, *fails})
     return (
         f"gate {'failed' if has_failed else 'passed'} against {baseline}, "
         f"threshold {1 + max_slowdown:.4g}: {', '.join(counts) or 'no case measured'}"
@@ -161,11 +170,19 @@ def resolution(cases: Sequence[CaseRecord]) -> list[str]:
         f"current side, {baseline} of the baseline"
         for predictor, (current, baseline) in replaced.items()
     ]
+    differing = {case.predictor: gate for case, gate in judged if gate.differing[0]}
+    said += [f"{predictor}: {answers(gate)}" for predictor, gate in differing.items()]
     return said + [
         f"{case.name}: {to_decide(gate)}"
         for case, gate in judged
         if gate.verdict == Verdict.UNDECIDED
     ]
+
+
+def answers(gate: GateRecord) -> str:
+    """Say how many answers are not those of the baseline."""
+    n, of = gate.differing
+    return f"answers differ for {n:,} of {of:,} examples ({100 * n / of:.2g} %)"
 
 
 def to_decide(gate: GateRecord) -> str:

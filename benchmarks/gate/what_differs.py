@@ -11,6 +11,7 @@ Facts = Mapping[str, Any]  # as `benchmarks.workers.worker.facts` returns them
 
 TITLES = {
     "commit": "commit", "python": "Python", "numpy": "NumPy", "blas": "BLAS", "kernel": "kernel",
+    "examples": "examples",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The values of a workload: random weights and examples, and the formula's labels."""
+"""The values of a workload: weights and examples, random or one's own, and the formula's labels."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 import linpredict
-from benchmarks.array_types import Array
+from benchmarks.array_types import Array, Predict
 from benchmarks.errors import ChangedDataError
+from benchmarks.measuring.labels import check, check_near_ties
 from benchmarks.measuring.workload import Workload
+from benchmarks.own.loading import NOTHING, Own
 from linpredict.cores import usable_cores
 
 SEED = 0
 PER_STREAM = 2**20  # values drawn from one random stream; what is drawn depends on it
 
 
-def weights(workload: Workload, out: Array | None = None) -> Array:
-    """Return standard normal weights, the same in every run, in an array that may be given."""
+def weights(workload: Workload, out: Array | None = None, own: Own = NOTHING) -> Array:
+    """Return standard normal weights, the same in every run, or one's own, in a given array."""
     shape = workload.n_classes, workload.n_features
-    return fill(np.empty(shape, workload.dtype) if out is None else out, (SEED, 0))
+    out = np.empty(shape, workload.dtype) if out is None else out
+    return fill(out, (SEED, 0), own.coef)
 
 
-def examples(workload: Workload, out: Array | None = None) -> Array:
-    """Return standard normal examples, the same in every run, in an array that may be given."""
+def examples(workload: Workload, out: Array | None = None, own: Own = NOTHING) -> Array:
+    """Return standard normal examples, the same in every run, or one's own, in a given array."""
     shape = workload.n_samples, workload.n_features
-    return fill(np.empty(shape, workload.dtype) if out is None else out, (SEED, 1))
+    out = np.empty(shape, workload.dtype) if out is None else out
+    return fill(out, (SEED, 1), own.examples)
 
 
 class Data:
@@ -35,21 +39,56 @@ class Data:
     The examples (n_samples, n_features) are of the weights' dtype, the labels the formula's.
     """
 
-    def __init__(self, coef: Array, x: Array, labels: Array) -> None:
-        self.coef, self.x, self.labels = coef, x, labels
+    n_checked = 64  # examples, at least, whose labels are compared before timing
+
+    def __init__(
+        self,
+        coef: Array,
+        x: Array,
+        labels: Array,
+        intercept: Array | None = None,
+        own: Own = NOTHING,
+    ) -> None:
+        self.coef, self.x, self.labels, self.intercept, self._own = coef, x, labels, intercept, own
+        self.n_samples = len(x)
         self._factors = np.random.default_rng(SEED).random(coef.shape[1:]).astype(x.dtype)
         self._of_coef, self._of_x = self._checksums(coef), self._checksums(x)
 
     @classmethod
-    def of(cls, workload: Workload, coef: Array | None = None, x: Array | None = None) -> Data:
+    def of(
+        cls,
+        workload: Workload,
+        own: Own = NOTHING,
+        coef: Array | None = None,
+        x: Array | None = None,
+    ) -> Data:
         """Make a workload's data, in arrays that may be given."""
-        coef, x = weights(workload, coef), examples(workload, x)
-        return cls(coef, x, linpredict.predict(coef, x))
+        coef, x = weights(workload, coef, own), examples(workload, x, own)
+        return cls(coef, x, linpredict.predict(coef, x, own.intercept), own.intercept, own)
 
     def restore(self) -> None:
         """Undo what was changed."""
-        fill(self.coef, (SEED, 0))
-        fill(self.x, (SEED, 1))
+        fill(self.coef, (SEED, 0), self._own.coef)
+        fill(self.x, (SEED, 1), self._own.examples)
+
+    def batch(self, start: int, stop: int) -> Array:
+        return self.x[start:stop]
+
+    def checks_for(self, predict: Predict) -> Data:
+        """Return what a predictor's answers are checked by: the formula is there for all alike."""
+        return self
+
+    def check(self, labels: Array, start: int, stop: int) -> None:
+        """Compare the labels of a batch with the formula's: see `benchmarks.measuring.labels`."""
+        rows, coef = slice(start, stop), self.coef
+        check(coef, self.x[rows], labels, self.labels[rows], start, self.intercept)
+
+    def check_near_ties(self, predict: Predict, batch_size: int) -> None:
+        check_near_ties(predict, self.coef, batch_size, self.intercept)
+
+    def conclude(self) -> float | None:
+        """Return the share of labels that differ by batch: none, as each is checked by itself."""
+        return None
 
     def _checksums(self, values: Array) -> Array:
         """Return an inner product of each row with fixed values, always summed in the same order.
@@ -74,12 +113,16 @@ class Data:
                 raise ChangedDataError("changed the examples that it was given, in place")
 
 
-def fill(values: Array, seed: tuple[int, ...]) -> Array:
-    """Fill an array with standard normal values, drawn by all usable cores, and return it.
+def fill(values: Array, seed: tuple[int, ...], own: Array | None = None) -> Array:
+    """Fill an array with standard normal values, or one's own, and return it.
 
-    Each `PER_STREAM` values have a random stream of their own, so it does not matter which thread
-    draws it. 2 GiB of float64 took 3 to 5 s on 2 cores, half of it to get the memory.
+    They are drawn by all usable cores. Each `PER_STREAM` values have a random stream of their own,
+    so it does not matter which thread draws it. 2 GiB of float64 took 3 to 5 s on 2 cores, half of
+    it to get the memory.
     """
+    if own is not None:
+        values[:] = own
+        return values
     blocks = [values.reshape(-1)[i : i + PER_STREAM] for i in range(0, values.size, PER_STREAM)]
     streams = np.random.SeedSequence(seed).spawn(len(blocks))
 

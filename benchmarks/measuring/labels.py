@@ -14,7 +14,14 @@ TIES = 4  # of two examples each, of which a less precise dtype gets one wrong
 AT_MOST = 64  # examples of a batch of near ties, so that they take little memory
 
 
-def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0) -> None:
+def check(
+    coef: Array,
+    x: Array,
+    labels: Array,
+    expected: Array,
+    start: int = 0,
+    intercept: Array | None = None,
+) -> None:
     """Compare labels with the formula's, which are `expected`; errors count examples from `start`.
 
     A label is right when its score is as high as the best one up to rounding: a predictor may sum
@@ -42,9 +49,12 @@ def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0)
                 f"example {start + i} has label {label}, expected 0 to {len(coef) - 1}"
             )
         products = coef[[label, best]].astype(np.float64) * x[i]
+        if intercept is not None:
+            products = np.column_stack((products, intercept[[label, best]]))
         score, best_score = products.sum(axis=1)
         u = np.finfo(coef.dtype).eps / 2
-        bound = 6 * np.sqrt(np.count_nonzero(x[i])) * u * np.abs(products).sum()
+        n_terms = np.count_nonzero(x[i]) + (intercept is not None)
+        bound = 6 * np.sqrt(n_terms) * u * np.abs(products).sum()
         if score - best_score > bound:
             raise ChangedDataError(
                 f"changed weights or examples in place: example {start + i} now has label {label} "
@@ -57,7 +67,9 @@ def check(coef: Array, x: Array, labels: Array, expected: Array, start: int = 0)
             )
 
 
-def check_near_ties(predict: Predict, coef: Array, batch_size: int) -> None:
+def check_near_ties(
+    predict: Predict, coef: Array, batch_size: int, intercept: Array | None = None
+) -> None:
     """Compare a predictor's labels with the formula's where the two best scores are close.
 
     Raises
@@ -66,9 +78,9 @@ def check_near_ties(predict: Predict, coef: Array, batch_size: int) -> None:
         If one is wrong, as with less precision than that of the weights, or with labels of
         another batch.
     """
-    for x, expected in near_ties(coef, batch_size):
+    for x, expected in near_ties(coef, batch_size, intercept):
         try:
-            check(coef, x, predict(x), expected)
+            check(coef, x, predict(x), expected, intercept=intercept)
         except WrongLabelsError as error:
             raise WrongLabelsError(
                 f"less precise than {coef.dtype}, or labels of another batch: where the two best "
@@ -76,7 +88,9 @@ def check_near_ties(predict: Predict, coef: Array, batch_size: int) -> None:
             ) from None
 
 
-def near_ties(coef: Array, batch_size: int) -> Iterator[tuple[Array, Array]]:
+def near_ties(
+    coef: Array, batch_size: int, intercept: Array | None = None
+) -> Iterator[tuple[Array, Array]]:
     """Yield batches that a less precise dtype gets wrong, and the labels of their examples.
 
     They have `batch_size` examples, `AT_MOST` at most; those that are no near ties are zeros. For
@@ -86,12 +100,16 @@ def near_ties(coef: Array, batch_size: int) -> Iterator[tuple[Array, Array]]:
     sum of as many terms allows, and changes few labels. These examples have two features, 1 and c,
     where the scores of two classes cross: below c one is best and above c the other. The scores
     differ by u**0.75 of their terms, where the dtype rounds by u: 2**-18 of them for float32, which
-    rounds by 2**-24 (bfloat16 by 2**-9), and 2**-40 for float64.
+    rounds by 2**-24 (bfloat16 by 2**-9), and 2**-40 for float64. An intercept takes the place of
+    the first feature.
     """
     rng, each = np.random.default_rng(0), np.arange(CANDIDATES)
     j, k = rng.integers(coef.shape[1], size=(2, CANDIDATES))
     sign = rng.choice((-1.0, 1.0), CANDIDATES)
     v, w = coef[:, j].astype(np.float64), coef[:, k] * sign
+    tells = intercept is not None and np.ptp(intercept) > 0
+    if intercept is not None and tells:
+        v = np.repeat(intercept[:, np.newaxis].astype(np.float64), CANDIDATES, axis=1)
     best = v.argmax(axis=0)  # for c = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         c = (v[best, each] - v) / (w - w[best, each])  # where each other class has its score
@@ -108,7 +126,10 @@ def near_ties(coef: Array, batch_size: int) -> Iterator[tuple[Array, Array]]:
     n = min(batch_size, AT_MOST)
     for start in range(0, len(examples), n):
         x, labels = np.zeros((n, coef.shape[1]), coef.dtype), np.zeros(n, np.intp)
+        if intercept is not None:
+            labels[:] = intercept.argmax()
         for row, (i, factor, label) in enumerate(examples[start : start + n]):
-            x[row, j[i]], x[row, k[i]] = 1, sign[i] * c[i] * factor
+            x[row, j[i]] = not tells
+            x[row, k[i]] = sign[i] * c[i] * factor
             labels[row] = label
         yield x, labels

@@ -6,39 +6,42 @@ import numpy as np
 
 from benchmarks.array_types import Predict
 from benchmarks.measuring.data import Data
-from benchmarks.measuring.labels import check, check_near_ties
 from benchmarks.measuring.timing import rest, timed
+from benchmarks.own.answers import Answers
 
-CHECKED = 64  # examples, at least, whose labels are compared with the formula's before timing
+LONGEST = 1.0  # seconds of checks, from which on it is enough to check `Data.n_checked` examples
 CALLS = 5  # before timing, at least, unless they take more than a second
 
 
-def warm_up(predict: Predict, data: Data, starts: range) -> list[float]:
+def warm_up(predict: Predict, data: Data | Answers, starts: range) -> list[float]:
     """Label some batches, and return the seconds of each call.
 
     Raises
     ------
-    WrongLabelsError
-        If one of the labels is wrong.
+    WrongLabelsError, AnswerError
+        If one of the labels is wrong, or if what is returned is none.
     ChangedDataError
         If weights or examples are no longer what they were.
     """
     rest()
     seconds: list[float] = []
-    n_checked = min(len(starts), max(2, -(-CHECKED // starts.step)))  # one may be remembered
+    n_checked = min(len(starts), max(2, -(-data.n_checked // starts.step)))  # one may be remembered
     checked = [starts[k] for k in np.linspace(0, len(starts) - 1, n_checked, dtype=int)]
+    np.random.default_rng(0).shuffle(checked)  # where time is up, the others are from everywhere
 
     def call(start: int) -> None:
-        rows = slice(start, start + starts.step)
-        taken, labels = timed(predict, data.x[rows])
+        stop = start + starts.step
+        taken, labels = timed(predict, data.batch(start, stop))
         seconds.append(taken)
-        check(data.coef, data.x[rows], labels, data.labels[rows], start)
+        data.check(labels, start, stop)
 
     try:
         call(starts[0])
-        check_near_ties(predict, data.coef, starts.step)
+        data.check_near_ties(predict, starts.step)
         seconds.clear()
         for start in checked:
+            if sum(seconds) > LONGEST and len(seconds) * starts.step >= Data.n_checked:
+                break
             call(start)
     finally:  # a change explains what is wrong or raised
         data.check_unchanged(checked, starts.step)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import pkgutil
-import sys
+import inspect
+from collections.abc import Sequence
+from typing import Any
 
-import benchmarks
 from benchmarks.array_types import Array, Predict
 from benchmarks.errors import not_installed
-from benchmarks.workers.worker import SUITE, Source
+from benchmarks.own import served
+from benchmarks.own.importing import imported
+from benchmarks.workers.worker import Source
 from benchmarks.workers.worker import make as make_from
 
 LIBRARIES = "benchmarks.predictors.libraries"
 PREDICTORS = {
     source.name: source
     for source in (
-        Source("formula", "linpredict", "predict", is_factory=False),
+        Source("formula", "linpredict", "predict", kind="function"),
         Source("packed", "linpredict", "LinearPredictor"),
         Source("sklearn", LIBRARIES, "sklearn", extra="peers"),
         Source("torch", LIBRARIES, "torch", extra="peers"),
@@ -31,8 +31,10 @@ PREDICTORS = {
 OF_PACKAGE = [name for name, source in PREDICTORS.items() if source.module == "linpredict"]
 
 
-def find(name: str) -> Source:
-    """Return where a predictor comes from: a key of `PREDICTORS`, or ``package.module:factory``.
+def find(name: str, has_weights: bool = True) -> Source:
+    """Return where a predictor comes from: a key of `PREDICTORS`, or ``package.module:name``.
+
+    The latter is a factory of weights, or, without weights, a model.
 
     Raises
     ------
@@ -47,65 +49,65 @@ def find(name: str) -> Source:
             f"{name!r} is not a predictor: choose from {', '.join(PREDICTORS)}, "
             "or name your own as package.module:factory"
         )
-    return Source(name, module, attribute)
+    return Source(name, module, attribute, "factory" if has_weights else "model")
 
 
 def is_of_other_library(name: str) -> bool:
     return bool(find(name).extra)
 
 
-def check(name: str) -> None:
-    """Import the module of a predictor of one's own, and look whether it has the factory.
+def check(name: str, weights: Sequence[str]) -> None:
+    """Import a predictor of one's own, and look whether it can be one.
+
+    `weights` names what a factory gets, such as coef and intercept; a model gets nothing.
 
     Raises
     ------
     ValueError
-        If there is no such predictor.
+        If there is no such predictor, or if it has another use.
     """
-    source = find(name)
+    find(name)
     if name in PREDICTORS:
+        if not weights:
+            raise ValueError(
+                f"{name} is made from weights: give --weights, or name what predicts as "
+                "package.module:name"
+            )
         return
+    found = imported(name)
+    if weights and not is_called_with(found, weights):
+        raise ValueError(
+            f"{name!r} is {served.kind(found)}, expected factory({', '.join(weights)}): to measure "
+            "a model that has its own weights, give --examples, the rows that it predicts"
+        )
+    if not weights and not served.is_called_without_arguments(found):
+        try:
+            served.predictor_of(found, name)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+
+def is_called_with(found: Any, arguments: Sequence[str]) -> bool:
     try:
-        import_own(source.module)
-        factory = getattr(sys.modules[source.module], source.attribute)
-    except Exception as error:  # importing runs any code, so anything can go wrong
-        raise ValueError(f"{name!r} cannot be imported: {type(error).__name__}: {error}") from error
-    if not callable(factory):
-        raise ValueError(f"{name!r} is a {type(factory).__name__}, expected factory(coef)")
+        inspect.signature(found).bind(*arguments)
+    except ValueError:  # it does not tell
+        return callable(found)
+    except TypeError:
+        return False
+    return True
 
 
-def import_own(name: str) -> None:
-    """Import a module, from the current folder first, as ``python -m pytest`` does.
-
-    A package there that is called ``tests`` comes before the suite's. One that is called
-    ``benchmarks`` adds its modules to the suite's: its ``__init__.py`` is not run, and a module
-    that is named as one of the suite's is not found.
-    """
-    here = os.getcwd()
-    if sys.flags.safe_path or here == SUITE:
-        importlib.import_module(name)
-        return
-    sys.path.insert(0, here)
-    try:
-        benchmarks.__path__ = pkgutil.extend_path(benchmarks.__path__, benchmarks.__name__)
-        importlib.import_module(name)
-    finally:
-        sys.path.remove(here)
-        if here not in sys.path:  # for what is imported later; the suite comes first
-            sys.path.insert(1, here)
-
-
-def make(name: str, coef: Array) -> Predict:
-    """Make a predictor in this process, from weights of shape (n_classes, n_features).
+def make(name: str, coef: Array | None = None, intercept: Array | None = None) -> Predict:
+    """Make a predictor in this process, from weights (n_classes, n_features) if it is no model.
 
     Raises
     ------
     UnavailableError
         If it cannot run here, because its library is not installed, say.
     """
-    source = find(name)
+    source = find(name, coef is not None)
     try:
-        return make_from(source, coef)
+        return make_from(source, coef, intercept)
     except ModuleNotFoundError as error:
         if source.extra:
             raise not_installed(error.name, source.extra) from error

@@ -20,7 +20,7 @@ LOST = (CancelledError, KeyError, OSError)
 ATTEMPTS = 4  # at a batch
 
 
-def dask(coef: Array) -> Predict:
+def dask(coef: Array, intercept: Array | None = None) -> Predict:
     """`linpredict.LinearPredictor` on the workers of a Dask cluster.
 
     The cluster is the one that Dask's configuration names (``DASK_SCHEDULER_ADDRESS``), or else a
@@ -35,7 +35,7 @@ def dask(coef: Array) -> Predict:
         workers are lost in each of four attempts.
     """
     client = connect()
-    model = LinearPredictor(coef)
+    model = LinearPredictor(coef, intercept)
     models = to_each_worker(client, model)
 
     def labels(x: Array) -> Array:

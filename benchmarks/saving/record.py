@@ -52,6 +52,14 @@ class GateRecord(msgspec.Struct, kw_only=True):
     sides: dict[str, dict[str, Any]] = {}  # what is known of ``current`` and ``baseline``
     differences: list[str] = []  # between them
     replaced: tuple[int, int] = (0, 0)  # processes slower than their equals: current, baseline
+    differing: tuple[int, int] = (0, 0)  # rows that the sides answer otherwise to, of how many
+    max_differing: Figure = 0.01
+
+    @property
+    def has_other_answers(self) -> bool:
+        """Whether the sides answer otherwise to more rows than may differ."""
+        n, of = self.differing
+        return n > self.max_differing * of
 
 
 class CaseId(msgspec.Struct, kw_only=True):
@@ -59,10 +67,16 @@ class CaseId(msgspec.Struct, kw_only=True):
 
     predictor: str
     batch_size: Count
-    n_classes: Count
-    n_features: Count
     n_samples: Count
-    dtype: Dtype
+    n_classes: Count | None = None
+    n_features: Count | None = None
+    dtype: Dtype | None = None
+    examples: str | None = None
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        if not ((self.n_classes and self.n_features and self.dtype) or self.examples):
+            raise ValueError("needs n_classes, n_features and dtype, or examples")
 
     def as_saved(self) -> dict[str, Any]:
         saved: dict[str, Any] = msgspec.to_builtins(self)
@@ -74,10 +88,11 @@ class CaseId(msgspec.Struct, kw_only=True):
 
     @property
     def workload(self) -> str:
-        return (
-            f"{self.n_classes:,} classes × {self.n_features:,} features × {self.n_samples:,} "
-            f"samples, {self.dtype}"
-        )
+        own = [f"{key} {name}" for key in ("weights", "examples") if (name := getattr(self, key))]
+        if not self.n_classes:
+            return f"{self.n_samples:,} samples, {own[0]}"
+        random = f"{self.n_classes:,} classes × {self.n_features:,} features × {self.n_samples:,} "
+        return ", ".join([f"{random}samples", str(self.dtype), *own])
 
 
 class CaseRecord(CaseId, kw_only=True):
@@ -90,6 +105,7 @@ class CaseRecord(CaseId, kw_only=True):
     precision: Dtype | None = None  # in which the predictor reads its weights and computes
     disturbed: Figure | None = None  # the part of the rounds in which others took cores
     in_doubt: float | None = None  # the part of the examples that this left in doubt
+    differing: Figure | None = None  # the part of the answers that depend on the batch
     limit: Limit | None = None  # saved flat, as the other figures
     gate: GateRecord | None = None
 

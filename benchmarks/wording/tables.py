@@ -57,7 +57,12 @@ def name_rows(rows: list[Row]) -> None:
     named = (
         [case.predictor for _, case in ours],
         [
-            str(Workload(case.n_classes, case.n_features, case.n_samples, case.dtype))
+            str(
+                Workload(
+                    *(case.n_classes or 0, case.n_features or 0, case.n_samples),
+                    *(case.dtype or "", case.examples or "", case.weights or ""),
+                )
+            )
             for _, case in ours
         ],
     )

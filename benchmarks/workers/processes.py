@@ -21,14 +21,20 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 import threadpoolctl
 from numpy.typing import DTypeLike
 
 from benchmarks.array_types import Array
-from benchmarks.errors import LackingError, UnavailableError, WorkerError, not_installed
+from benchmarks.errors import (
+    LackingError,
+    UnavailableError,
+    WorkerError,
+    WrongLabelsError,
+    not_installed,
+)
 from benchmarks.workers.worker import PLACE, Source
 
 WORKER = Path(__file__).resolve().with_name("worker.py")
@@ -58,6 +64,13 @@ class SharedArray:
         self.number = self._file.fileno()
         pages = mmap.mmap(self.number, nbytes)
         self.array: Array = np.frombuffer(pages, dtype, offset=PLACE).reshape(shape)
+
+
+class Shared(Protocol):
+    """What workers read and write: the numbers of its files, and what `Worker.make` asks with."""
+
+    numbers: Sequence[int]
+    question: Mapping[str, Any]
 
 
 def open_nameless(nbytes: int) -> IO[bytes]:
@@ -104,9 +117,9 @@ def interpreter_options() -> list[str]:
 class Worker:
     """A process of an interpreter that times its calls of a predictor.
 
-    It has `variables` beside those of this process, and maps the `arrays`: weights, examples and
-    labels. `collects` tells whether Python collects garbage meanwhile. Two of the same `layout`
-    that do the same have the same addresses, where the system does not insist on random ones.
+    It has `variables` beside those of this process, and reads and writes what is `shared`.
+    `collects` tells whether Python collects garbage meanwhile. Two of the same `layout` that do the
+    same have the same addresses, where the system does not insist on random ones.
     """
 
     core = ANY_CORE  # on which its last calls began, where the system tells
@@ -115,7 +128,7 @@ class Worker:
         self,
         python: str,
         variables: Mapping[str, str],
-        arrays: Sequence[SharedArray],
+        shared: Shared,
         collects: bool = True,
         layout: int = 0,
     ) -> None:
@@ -126,7 +139,7 @@ class Worker:
             for name, value in os.environ.items()
             if not name.startswith(WATCHING) and name not in of_other
         }
-        self._arrays, self._rest, self._n_asked = arrays, b"", 0
+        self._shared, self._rest, self._n_asked = shared, b"", 0
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # what it prints
         questions, self._questions = os.pipe()
         self._answers, answers = os.pipe()
@@ -142,7 +155,7 @@ class Worker:
                     stdout=self._said,
                     stderr=subprocess.STDOUT,
                     env=environment | dict(variables),
-                    pass_fds=(questions, answers, *(array.number for array in arrays)),
+                    pass_fds=(questions, answers, *shared.numbers),
                     process_group=0,
                 )
         except OSError as error:
@@ -161,8 +174,7 @@ class Worker:
         WorkerError, LackingError, UnavailableError
             If it fails, if there is no such predictor, or if it cannot run here.
         """
-        arrays = [(array.number, array.dtype.str, array.shape) for array in self._arrays]
-        question = {"make": source, "folders": folders, "arrays": arrays}
+        question = {"make": source, "folders": folders, **self._shared.question}
         try:
             self.ask(question, MAKING)
         except WorkerError as error:
@@ -200,6 +212,8 @@ class Worker:
             return answer
         if answer["error"] == "UnavailableError":
             raise UnavailableError(answer["message"])
+        if answer["error"] == "AnswerError":
+            raise WrongLabelsError(answer["message"])
         message = answer["message"] or "no message"
         if answer["lacking"]:
             raise LackingError(message)

@@ -2,7 +2,8 @@
 
 It runs under CPython 3.9 or newer with NumPy alone, so that any environment can be measured.
 Weights and examples are read from memory that all workers share, and labels are written to such
-memory. Questions and answers are lines of JSON on pipes of their own: what is measured may print.
+memory; a model and examples of the user's own are made, and answers compared, in each. Questions
+and answers are lines of JSON on pipes of their own: what is measured may print.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import ctypes
 import gc
 import importlib
 import importlib.util
+import io
 import json
 import platform
 import signal
@@ -36,8 +38,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Predict = Callable[[Any], Any]
-
+served: Any
 SUITE = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir))
+
+if __name__ == "__main__":
+    # By a name that no user's module has: its folder is no place to look for modules.
+    place = os.path.join(SUITE, "benchmarks", "own", "served.py")
+    spec: Any = importlib.util.spec_from_file_location("linpredict_served", place)
+    served = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = served
+    spec.loader.exec_module(served)
+else:
+    from benchmarks.own import served
+
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # Seconds before the first call. A thread that wakes up is given an idle core; just thawed, it often
 # shared one with a thread of OpenBLAS that spins: of first calls of 0.2 ms, one in ten took 3.7.
@@ -49,22 +62,22 @@ TRIES = 8  # blocks of the largest size that have no pages of their own: another
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # mallopt(3)
 
 
-class MissingError(Exception):
-    """A version of some code does not have a predictor."""
-
-
 class Source(NamedTuple):
-    """Where a predictor comes from: a factory, or a function of weights and examples."""
+    """Where a predictor comes from.
+
+    Its kind is "factory", which gets the weights, "function", of weights and examples, or "model",
+    the user's own, which has its weights.
+    """
 
     name: str
     module: str
-    attribute: str
-    is_factory: bool = True
+    attribute: str  # or a path, such as model.predict_proba
+    kind: str = "factory"
     extra: str = ""  # of pyproject.toml, that installs its library; "" if it is of none
 
 
-def make(source: Source, coef: Any) -> Predict:
-    """Make a predictor from weights.
+def make(source: Source, coef: Any = None, intercept: Any = None) -> Predict:
+    """Make a predictor, from weights if it is no model.
 
     Its copies of the weights have pages of their own.
 
@@ -73,24 +86,19 @@ def make(source: Source, coef: Any) -> Predict:
     MissingError
         If there is no such module, or it has no such attribute.
     """
-    try:
-        module = importlib.import_module(source.module)
-    except ModuleNotFoundError as error:
-        if error.name and f"{source.module}.".startswith(f"{error.name}."):
-            raise MissingError(f"there is no module {error.name}") from error
-        raise
-    if not hasattr(module, source.attribute):
-        raise MissingError(f"{source.module} has no {source.attribute}")
-    found = getattr(module, source.attribute)
-    if not source.is_factory:
-        return partial(found, coef)
+    found = served.find(source.module, source.attribute)
+    added = {} if intercept is None else {"intercept": intercept}
+    if source.kind == "function":
+        return partial(found, coef, **added)
     with own_pages():
-        made = found(coef)
+        if source.kind == "model":
+            return served.predictor_of(found, source.name)  # type: ignore[no-any-return]
+        made = found(coef, *added.values())
     predict = getattr(made, "predict", made)
     if not callable(predict):
         raise TypeError(
             f"{source.name} returned a {type(made).__name__}, expected a callable or an object "
-            "with .predict"
+            "with .predict; a function that predicts, or a model, is measured on --examples"
         )
     return predict  # type: ignore[no-any-return]
 
@@ -181,6 +189,43 @@ class Timed:
         return {"seconds": seconds, "core": core}
 
 
+class TimedModel:
+    """A model of the user's own, whose calls are timed, and whose answers are compared.
+
+    They are compared with those to all `examples` in one pass, which are written to `answers`, a
+    file.
+    """
+
+    def __init__(self, predict: Predict, examples: Any, answers: int) -> None:
+        self.predict, self.examples = predict, examples
+        self.reference = served.answers_of(predict, examples)
+        self.magnitude = served.scale(self.reference)
+        saved = io.BytesIO()
+        np.save(saved, self.reference, allow_pickle=False)
+        os.ftruncate(answers, 0)
+        os.pwrite(answers, saved.getbuffer(), 0)
+
+    def calls(self, starts: list[int], batch_size: int, core: int) -> dict[str, Any]:
+        """Answer to batches, at first on a core.
+
+        Returned are the seconds of each call, the core, and how many rows have another answer.
+        """
+        batches = [served.batch(self.examples, start, start + batch_size) for start in starts]
+        seconds, answers = [], []
+        go_to(core)
+        sleep(NAP)
+        core = current_core()
+        for batch in batches:
+            begin = perf_counter()
+            answers.append(served.as_answers(self.predict(batch), batch_size))
+            seconds.append(perf_counter() - begin)
+        differing = sum(
+            served.differing(found, self.reference[start : start + batch_size], self.magnitude)
+            for start, found in zip(starts, answers)  # noqa: B905  # Python 3.9 knows no strict
+        )
+        return {"seconds": seconds, "core": core, "differing": differing}
+
+
 def is_installed(path: str) -> bool:
     """Tell whether a file or folder belongs to Python or to what was installed for it."""
     path = os.path.realpath(path)
@@ -266,8 +311,8 @@ def blas_info(threadpoolctl: Any) -> dict[str, Any]:
 
 def serve(questions: Any, answers: Any) -> None:
     """Answer until there are no more questions."""
-    timed: Timed | None = None
-    coef: Any = None
+    timed: Timed | TimedModel | None = None
+    made_on = ""  # examples of the user's own
     for line in questions:
         question: dict[str, Any] = json.loads(line)
         number = question.pop("number")
@@ -276,15 +321,20 @@ def serve(questions: Any, answers: Any) -> None:
             if "make" in question:
                 first, last, without = question["folders"]
                 sys.path[:] = [*first, *outside(sys.path, without), *last]
-                arrays = [mapped(*array) for array in question["arrays"]]
-                coef, x, labels = arrays
                 source = Source(*question["make"])
                 if source.extra:
                     sys.path.insert(0, SUITE)
-                timed = Timed(make(source, coef[:]), x, labels)
+                if "examples" in question:
+                    with own_pages():
+                        examples = served.load_examples(question["examples"])
+                    made_on = str(served.described(examples))
+                    timed = TimedModel(make(source), examples, question["answers"])
+                else:
+                    x, labels, coef, *intercept = (mapped(*array) for array in question["arrays"])
+                    timed = Timed(make(source, coef[:], *intercept), x, labels)
                 answer = {"made": True}
             elif "facts" in question:
-                answer = facts(question["facts"])
+                answer = {**facts(question["facts"]), "examples": made_on}
             elif timed:
                 answer = timed.calls(**question)
         except (Exception, SystemExit) as error:
@@ -293,7 +343,7 @@ def serve(questions: Any, answers: Any) -> None:
             answer = {
                 "error": type(error).__name__,
                 "message": " ".join(str(error).split()),
-                "lacking": isinstance(error, MissingError),
+                "lacking": isinstance(error, served.MissingError),
                 "missing": error.name if isinstance(error, ModuleNotFoundError) else None,
                 "traceback": [line.rstrip() for line in traceback.format_list(own)],
             }

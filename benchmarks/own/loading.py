@@ -1,0 +1,92 @@
+"""What the command line names of the user's own: examples and weights."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from benchmarks.array_types import Array
+from benchmarks.own import served
+from benchmarks.own.importing import imported
+from linpredict.from_sklearn import weights_of
+from linpredict.validation import as_examples, as_intercept, as_weights
+
+
+class Own(NamedTuple):
+    """Examples, and weights with their intercept; None where they are random, or not there."""
+
+    examples: Any = None
+    coef: Array | None = None
+    intercept: Array | None = None
+
+
+NOTHING = Own()
+OWN = pytest.StashKey[Own]()
+
+
+def load(examples: str | None, weights: str | None) -> Own:
+    """Return what two sources have: see the options --examples and --weights.
+
+    Raises
+    ------
+    ValueError
+        If they have none, or if the examples cannot be labelled by the weights.
+    """
+    coef = intercept = None
+    if weights:
+        try:
+            coef, intercept = load_weights(weights)
+        except (OSError, TypeError, ValueError) as error:
+            raise ValueError(f"--weights: {weights}: {error}") from error
+    if not examples:
+        return Own(None, coef, intercept)
+    try:
+        found = served.load_examples(examples) if is_file(examples) else loaded_by(examples)
+        if coef is not None:
+            found = as_examples(found, coef.shape).astype(coef.dtype, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"--examples: {error}") from error
+    return Own(found, coef, intercept)
+
+
+def is_file(source: str) -> bool:
+    return source.endswith((".npy", ".npz"))
+
+
+def loaded_by(source: str) -> Any:
+    """Return what a module has, imported from the current folder first."""
+    if ":" in source:
+        imported(source)
+    return served.load_examples(source)
+
+
+def load_weights(source: str) -> tuple[Array, Array | None]:
+    """Return weights (n_classes, n_features), of float32 or float64, and their intercept."""
+    intercept = None
+    if is_file(source):
+        loaded = np.load(source, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            coef: Any = loaded
+        elif "coef" in loaded:
+            coef, intercept = loaded["coef"], loaded.get("intercept")
+        else:
+            raise ValueError(f"holds {', '.join(loaded)}: expected coef, and intercept if any")
+    else:
+        found = imported(source)
+        if served.is_called_without_arguments(found):
+            found = found()
+        coef, intercept, _ = weights_of(found)
+    coef = as_weights(coef)
+    coef = np.ascontiguousarray(coef, np.result_type(coef, np.float32))
+    return coef, None if intercept is None else as_intercept(intercept, coef).astype(coef.dtype)
+
+
+def in_words(own: Own) -> tuple[str, str]:
+    """Name examples and weights in a few characters; "" where they are random, or not there."""
+    examples = "" if own.examples is None else str(served.described(own.examples))
+    weights = "" if own.coef is None else str(served.described(own.coef))
+    if own.intercept is not None:
+        weights += f".{served.described(own.intercept).digest}"
+    return examples, weights
