@@ -6,8 +6,10 @@ pytest and ``pytest-benchmark compare`` look for them there.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -26,6 +28,8 @@ from benchmarks.saving import json_file
 from benchmarks.saving.record import CaseId, read_id
 from benchmarks.session import SESSION, Session
 from benchmarks.workers.worker import own_pages
+
+BLINK, QUIET = 0.1, 20.0  # seconds between two words on a terminal, and elsewhere at the least
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -136,20 +140,28 @@ def rounds_of(pytestconfig: pytest.Config) -> Callable[[Sequence[float]], int]:
 def say(
     predictor: str, batch_size: int, capsys: pytest.CaptureFixture[str]
 ) -> Generator[Callable[[str], None]]:
-    """Return what shows a case's progress behind the cursor, where that is on a terminal."""
+    """Return what shows a case's progress: on a terminal behind the cursor, else now and then."""
     clear, save, restore, cut, wrap = "\x1b[K", "\x1b7", "\x1b8", "\x1b[?7l", "\x1b[?7h"
+    with capsys.disabled():
+        is_terminal = sys.stdout.isatty()
+    said = -math.inf if is_terminal else time.monotonic()
 
     def write(text: str) -> None:
         with capsys.disabled():
-            if sys.stdout.isatty():
-                sys.stdout.write(text)
-                sys.stdout.flush()
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
     def say(text: str) -> None:
-        write(f"{save}{clear}{cut} {predictor}, batch {batch_size}: {text}{wrap}{restore}")
+        nonlocal said
+        if time.monotonic() - said < (BLINK if is_terminal else QUIET):
+            return
+        said = time.monotonic()
+        case = f" {predictor}, batch {batch_size}: {text}"
+        write(f"{save}{clear}{cut}{case}{wrap}{restore}" if is_terminal else f"\n{case} ")
 
     yield say
-    write(clear)
+    if is_terminal:
+        write(clear)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -303,9 +303,9 @@ class Gate:
         false_alarm = FALSE_ALARM / max(1, self._cases_not_slower)
         n, unspent = pairs.first_look, 1.0
         while True:
-            left = self._seconds_left - (time.perf_counter() - begin)
-            say(f"{len(pairs.durations)} pairs, at most {max(0, left):.0f} s left")
             while len(pairs.durations) < n:
+                left = self._seconds_left - (time.perf_counter() - begin)
+                say(f"{len(pairs.durations)} pairs, at most {max(0, left):.0f} s left")
                 pairs.measure_one()
             in_time = n * share_of_time / (time.perf_counter() - begin)
             more = even(min(1.5 * n, in_time, MOST))

@@ -15,7 +15,7 @@ from benchmarks.measuring.data import Data
 from benchmarks.measuring.labels import AT_MOST
 from benchmarks.measuring.workload import Workload
 from benchmarks.own import served
-from benchmarks.own.answers import OwnExamples, check_share
+from benchmarks.own.answers import OwnExamples, checked_share
 from benchmarks.own.loading import Own
 from benchmarks.workers.processes import SharedArray, open_nameless
 
@@ -117,8 +117,7 @@ class SharedExamples:
         """Return the share of rows with another answer; see `benchmarks.own.answers.Answers`."""
         n, of = self._n_differing, self._n_compared
         self._n_compared = self._n_differing = 0
-        check_share(n, of, self.data.max_differing)
-        return n / of if n else None
+        return checked_share(n, of, self.data.max_differing)
 
 
 def compared(current: Array | None, baseline: Array | None) -> tuple[int, int]:
@@ -130,4 +129,5 @@ def compared(current: Array | None, baseline: Array | None) -> tuple[int, int]:
             f"has {len(baseline):,} examples, and the current side {len(current):,}: give both the "
             "same"
         )
-    return served.differing(current, baseline, served.scale(baseline)), len(current)
+    differing = served.differing(current, baseline, served.scale(baseline))
+    return int(differing.sum()), len(current)

@@ -6,6 +6,8 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from benchmarks.array_types import Array, Predict
 from benchmarks.errors import ChangedDataError, WrongLabelsError
 from benchmarks.own import served
@@ -57,13 +59,13 @@ class Answers:
         self._data, self._reference = data, reference
         self._magnitude = served.scale(reference)
         self.n_checked = data.n_samples  # as many as the time before timing allows
-        self._n_compared = self._n_differing = 0
+        self._compared, self._differing = np.zeros((2, data.n_samples), bool)
 
     def batch(self, start: int, stop: int) -> Any:
         return self._data.batch(start, stop)
 
     def check(self, answers: Any, start: int, stop: int) -> None:
-        """Count the rows of a batch that have another answer than in one pass.
+        """Note which rows of a batch have another answer than in one pass.
 
         Raises
         ------
@@ -72,9 +74,9 @@ class Answers:
         """
         with as_ours():
             array = served.as_answers(answers, stop - start)
-        self._n_compared += stop - start
-        reference = self._reference[start:stop]
-        self._n_differing += served.differing(array, reference, self._magnitude)
+        rows = slice(start, stop)
+        self._compared[rows] = True
+        self._differing[rows] |= served.differing(array, self._reference[rows], self._magnitude)
 
     def check_near_ties(self, predict: Predict, batch_size: int) -> None:
         """There is no formula for somebody's model."""
@@ -90,19 +92,20 @@ class Answers:
         WrongLabelsError
             If it is greater than --max-differing.
         """
-        n, of = self._n_differing, self._n_compared
-        self._n_compared = self._n_differing = 0
-        check_share(n, of, self._data.max_differing)
-        return n / of if n else None
+        n, of = int(self._differing.sum()), int(self._compared.sum())
+        self._compared[:] = self._differing[:] = False
+        return checked_share(n, of, self._data.max_differing)
 
 
-def check_share(n: int, of: int, most: float) -> None:
+def checked_share(n: int, of: int, most: float) -> float | None:
+    """Return the share of rows that differ, None if there are none; refuse more than `most`."""
     if n > most * of:
         raise WrongLabelsError(
             f"answers depend on the batch: those to {n:,} of {of:,} rows ({100 * n / of:.2g} %) "
             f"differ from those to all examples in one pass, more than --max-differing {most:.2g}: "
             "the model may keep something between calls, or change its examples in place"
         )
+    return n / of if n else None
 
 
 @contextmanager

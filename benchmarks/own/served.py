@@ -9,9 +9,10 @@ import hashlib
 import importlib
 import inspect
 import re
+from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
-from typing import Any, Callable, List, NamedTuple  # noqa: UP035  # Python 3.9's
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -147,9 +148,8 @@ def batch(examples: Any, start: int, stop: int) -> Any:
 def described(examples: Any) -> Description:
     """Say what examples are."""
     shape = getattr(examples, "shape", ())
-    columns = getattr(examples, "columns", ())
-    if len(columns):
-        dtypes = {str(examples[name].dtype) for name in columns}
+    if names := column_names(examples):
+        dtypes = {str(getattr(examples[name], "dtype", "")) for name in names}
         dtype = dtypes.pop() if len(dtypes) == 1 else "mixed"
     elif hasattr(examples, "dtype"):
         dtype = str(examples.dtype)
@@ -162,6 +162,11 @@ def described(examples: Any) -> Description:
         dtype=re.sub(r"[^\w.]+", "_", dtype.replace("torch.", "")),
         digest=digest(examples),
     )
+
+
+def column_names(examples: Any) -> list[Any]:
+    """Return the names of a data frame's columns, as pandas, Polars or Arrow have them."""
+    return list(getattr(examples, "column_names", getattr(examples, "columns", ())))
 
 
 def digest(examples: Any) -> str:
@@ -179,13 +184,12 @@ def digest(examples: Any) -> str:
     return found.hexdigest()
 
 
-def parts(examples: Any) -> List[Any]:  # noqa: UP006
+def parts(examples: Any) -> list[Any]:
     """Return the arrays, or lists, that hold the values of examples."""
     if hasattr(examples, "indptr"):
         return [examples.data, examples.indices, examples.indptr]
-    if len(getattr(examples, "columns", ())):
-        columns = [np.asarray(examples[name]) for name in examples.columns]
-        return [[str(name) for name in examples.columns], *columns]
+    if names := column_names(examples):
+        return [[str(name) for name in names], *(np.asarray(examples[name]) for name in names)]
     is_array = hasattr(examples, "__array__")
     return [np.asarray(examples) if is_array else list(batch(examples, 0, n_rows(examples)))]
 
@@ -256,16 +260,16 @@ def scale(reference: Any) -> float:
     return float(np.median(np.abs(reference[np.isfinite(reference)])))
 
 
-def differing(answers: Any, reference: Any, magnitude: float) -> int:
-    """Return how many rows have another answer than the reference; floats within `TOLERANCE`."""
+def differing(answers: Any, reference: Any, magnitude: float) -> Any:
+    """Tell which rows have another answer than the reference; floats within `TOLERANCE`."""
     answers = plain(answers)
     kinds = {answers.dtype.kind, reference.dtype.kind}
     if answers.shape != reference.shape or (len(kinds) > 1 and not kinds <= {*"biufc"}):
-        return len(reference)
+        return np.ones(len(reference), bool)
     if kinds & {"f", "c"}:
         same = np.isclose(
             answers, reference, rtol=TOLERANCE, atol=TOLERANCE * magnitude, equal_nan=True
         )
     else:
         same = np.asarray(answers == reference)
-    return int((~same).reshape(len(reference), -1).any(axis=1).sum())
+    return (~same).reshape(len(reference), -1).any(axis=1)

@@ -220,7 +220,7 @@ class TimedModel:
             answers.append(served.as_answers(self.predict(batch), batch_size))
             seconds.append(perf_counter() - begin)
         differing = sum(
-            served.differing(found, self.reference[start : start + batch_size], self.magnitude)
+            int(served.differing(found, self.reference[start:][:batch_size], self.magnitude).sum())
             for start, found in zip(starts, answers)  # noqa: B905  # Python 3.9 knows no strict
         )
         return {"seconds": seconds, "core": core, "differing": differing}
@@ -254,7 +254,9 @@ def sources() -> dict[str, str]:
     return {
         name: os.path.realpath(file)
         for name, file in files.items()
-        if name != "__main__" and isinstance(file, str) and not is_installed(file)
+        # torch.ops says that its file is _ops.py, which is none.
+        if name != "__main__" and isinstance(file, str) and os.path.isfile(file)
+        if not is_installed(file)
     }
 
 
