@@ -6,7 +6,6 @@ pytest and ``pytest-benchmark compare`` look for them there.
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
@@ -29,7 +28,7 @@ from benchmarks.saving.record import CaseId, read_id
 from benchmarks.session import SESSION, Session
 from benchmarks.workers.worker import own_pages
 
-BLINK, QUIET = 0.1, 20.0  # seconds between two words on a terminal, and elsewhere at the least
+QUIET = 20.0  # seconds between two words at the least, where there is no terminal
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -144,7 +143,7 @@ def say(
     clear, save, restore, cut, wrap = "\x1b[K", "\x1b7", "\x1b8", "\x1b[?7l", "\x1b[?7h"
     with capsys.disabled():
         is_terminal = sys.stdout.isatty()
-    said = -math.inf if is_terminal else time.monotonic()
+    said = time.monotonic()
 
     def write(text: str) -> None:
         with capsys.disabled():
@@ -153,7 +152,7 @@ def say(
 
     def say(text: str) -> None:
         nonlocal said
-        if time.monotonic() - said < (BLINK if is_terminal else QUIET):
+        if not is_terminal and time.monotonic() - said < QUIET:
             return
         said = time.monotonic()
         case = f" {predictor}, batch {batch_size}: {text}"

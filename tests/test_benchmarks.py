@@ -92,6 +92,19 @@ def test_median_is_within_2_percent_of_a_bare_loop(tmp_path: Path, batch_size: i
     assert high > 0.98, (low, high)
 
 
+def test_without_a_terminal_something_is_said_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchmarks.conftest.QUIET", -1.0)
+    monkeypatch.setattr(
+        "benchmarks.test_predict.wait_for_calm", lambda patience, say: say("waiting") or 0.0
+    )
+    monkeypatch.setattr("benchmarks.test_predict.Watch.has_waited", lambda _: True)
+    done = run("--predictor=formula", "--batch-sizes=1")
+    assert "\n formula, batch 1: waiting" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
 def test_tables_have_their_order_whatever_that_of_the_run(tmp_path: Path) -> None:
     (tmp_path / "reversing.py").write_text(
         "def pytest_collection_modifyitems(items): items.reverse()\n"
@@ -301,8 +314,14 @@ def test_wrong_predictor_fails(factory: str, message: str) -> None:
             ["--predictor=no.module:make"],
             "--predictor: 'no.module:make' cannot be imported: ModuleNotFound",
         ),
-        (["--predictor=math:make"], "--predictor: 'math:make' cannot be imported: AttributeError"),
-        (["--predictor=math:pi"], "--predictor: 'math:pi' is a float, expected factory(coef)"),
+        (
+            ["--predictor=math:make"],
+            "--predictor: 'math:make' cannot be imported: math has no make",
+        ),
+        (
+            ["--predictor=math:pi"],
+            "--predictor: 'math:pi' is of type float, expected factory(coef)",
+        ),
         (["--features=1000000000000"], "the workload needs 456,000,000,002,560 bytes"),
     ],
 )

@@ -324,7 +324,9 @@ def test_packages_of_this_process_do_not_count(
     with pytest.raises(UnusableEnvironmentError) as caught:
         check_interpreter(python)
     assert str(caught.value) == (
-        f"{python} has no NumPy: install it there with {python} -m pip install numpy"
+        f"{python} has no NumPy: install it there with {python} -m pip install numpy, or, where a "
+        "system manages it, in a virtual environment made from it, and give the environment's "
+        "interpreter"
     )
 
 

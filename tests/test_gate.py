@@ -582,6 +582,75 @@ def test_both_sides_would_import_the_same_code(own: Path) -> None:
     assert re.search(r"\w{7} has no module mine.*, and .*/own/lib/mine/.* would be", done.stdout)
 
 
+MODEL = """
+import numpy as np
+import time
+SLOWER, BIAS, SHIFT = 0, 0, 0
+RNG = np.random.default_rng(0)
+W = RNG.standard_normal((5, 300))
+
+def examples():
+    return RNG.standard_normal((64, 300)) + SHIFT
+
+class Model:
+    def predict(self, x):
+        end = time.perf_counter() + SLOWER
+        labels = np.array(list("abcde"))[(x @ W.T + BIAS * np.eye(5)[0]).argmax(axis=1)]
+        while time.perf_counter() < end:
+            pass
+        return labels
+
+model = Model()
+"""
+
+
+@pytest.fixture
+def shop(repository: Path) -> Path:
+    """A repository with a model of one's own and its examples."""
+    folder = repository.parent / "shop"
+    folder.mkdir()
+    (folder / "shop.py").write_text(MODEL)
+    git(folder, "init", "-q")
+    ignore_compiled(folder)
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "model")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ("", 0, ["between {0} and current nothing differs", "gate passed"]),
+        ("SLOWER = 0.002", 1, ["shop:model, batch 8: ", "x slower than {0}", "1 slower"]),
+        ("BIAS = 5", 1, [
+            "shop:model, batch 8: answers differ for", "from those of {0}, more than --max-dif",
+            "1 same, answers differ (shop:model)",
+        ]),
+        ("SHIFT = 1", 1, ["  examples: ndarray-64x300-float64-", "1 same, answers differ"]),
+    ],
+)  # fmt: skip
+def test_model_of_ones_own(shop: Path, change: str, status: int, said: list[str]) -> None:
+    """Each side makes the model and the examples of its own source."""
+    if change:
+        text = MODEL.replace("\nRNG", f"\n{change}\nRNG", 1)
+        (shop / "shop.py").write_text(text)
+    arguments, environment = command(shop, "--predictor=shop:model", "--baseline=HEAD")
+    arguments = [argument for argument in arguments if argument not in WORKLOAD]
+    arguments[arguments.index("benchmarks")] = str(shop.parent / "repository" / "benchmarks")
+    options = ["--examples=shop:examples", "--batch-sizes=8", "--benchmark-json=run.json"]
+    done = subprocess.run(
+        [*arguments, *options], cwd=shop, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    commit = git(shop, "rev-parse", "--short=7", "HEAD").strip()
+    for words in said:
+        assert words.format(commit) in done.stdout, done.stdout
+    script = [sys.executable, str(shop.parent / "repository" / "benchmarks" / "verdicts.py")]
+    again = subprocess.run([*script, "run.json"], cwd=shop, capture_output=True, text=True)
+    assert again.returncode == status
+    assert said[-1].removeprefix("gate passed") in again.stdout
+
+
 def test_variable(repository: Path) -> None:
     path = repository.parent / "run.json"
     allow(repository, "1.0, 1.0")  # whatever it finds

@@ -516,7 +516,7 @@ def broken(key: str, value: Any) -> dict[str, Any]:
         (broken("p95", -1), "extra_info.p95'"),
         (broken("batch_size", True), "extra_info.batch_size': expected `int`, got `bool`"),
         (broken("batch_size", 1.5), "extra_info.batch_size'"),
-        (broken("n_classes", None), "extra_info.n_classes'"),
+        (broken("n_classes", None), "extra_info': needs n_classes, n_features and dtype, or exa"),
         (broken("dtype", 64), "extra_info.dtype'"),
         (broken("predictor", []), "extra_info.predictor'"),
     ],

@@ -39,6 +39,7 @@ did not hold with one of two cores kept busy: see "How often the gate errs" in t
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 import sys
@@ -83,6 +84,7 @@ TURN = 4  # pairs in a row that are measured with the same processes
 # more calls would cost more time than they save.
 BLOCK = 4e-3
 FEWEST_CALLS, MOST_CALLS = 3, 500  # of a block
+OFTEN = 1.0  # seconds after which progress is told again
 AWAKE = 0.05  # seconds of a call that warms up while it is timed
 # For all cases together, and at least so much for each on average; what one leaves over is there
 # for those after it.
@@ -303,9 +305,11 @@ class Gate:
         false_alarm = FALSE_ALARM / max(1, self._cases_not_slower)
         n, unspent = pairs.first_look, 1.0
         while True:
+            said = -math.inf
             while len(pairs.durations) < n:
-                left = self._seconds_left - (time.perf_counter() - begin)
-                say(f"{len(pairs.durations)} pairs, at most {max(0, left):.0f} s left")
+                if (now := time.perf_counter()) - said > OFTEN:
+                    left, said = self._seconds_left - (now - begin), now
+                    say(f"{len(pairs.durations)} pairs, at most {max(0, left):.0f} s left")
                 pairs.measure_one()
             in_time = n * share_of_time / (time.perf_counter() - begin)
             more = even(min(1.5 * n, in_time, MOST))

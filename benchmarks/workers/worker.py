@@ -255,8 +255,8 @@ def sources() -> dict[str, str]:
         name: os.path.realpath(file)
         for name, file in files.items()
         # torch.ops says that its file is _ops.py, which is none.
-        if name != "__main__" and isinstance(file, str) and os.path.isfile(file)
-        if not is_installed(file)
+        if isinstance(file, str) and os.path.isfile(file) and not is_installed(file)
+        if name not in ("__main__", served.__name__)
     }
 
 
