@@ -92,6 +92,10 @@ def examples() -> Array:
     return X
 
 
+def failing() -> Array:
+    raise KeyError("rows")
+
+
 def generator() -> Iterator[Array]:
     yield from X
 

@@ -34,20 +34,21 @@ def load(examples: str | None, weights: str | None) -> Own:
     ValueError
         If they have none, or if the examples cannot be labelled by the weights.
     """
-    coef = intercept = None
-    if weights:
-        try:
-            coef, intercept = load_weights(weights)
-        except (OSError, TypeError, ValueError) as error:
-            raise ValueError(f"--weights: {weights}: {error}") from error
-    if not examples:
-        return Own(None, coef, intercept)
+    found = coef = intercept = None
+    option = f"--weights {weights}"
     try:
-        found = served.load_examples(examples) if is_file(examples) else loaded_by(examples)
-        if coef is not None:
+        if weights:
+            coef, intercept = load_weights(weights)
+        if examples:
+            option = f"--examples {examples}"
+            found = served.load_examples(examples) if is_file(examples) else loaded_by(examples)
+        if found is not None and coef is not None:
             found = as_examples(found, coef.shape).astype(coef.dtype, copy=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"--examples: {error}") from error
+    except Exception as error:  # what is named may be any code
+        message = " ".join(str(error).split())
+        if not isinstance(error, (OSError, TypeError, ValueError)):
+            message = f"{type(error).__name__}: {message}"
+        raise ValueError(f"{option}: {message}") from error
     return Own(found, coef, intercept)
 
 

@@ -112,11 +112,11 @@ def load_examples(source: str) -> Any:
             examples = np.asarray(np.load(source, mmap_mode="c", allow_pickle=False))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise ValueError(f"{source} is no array that can be mapped: {reason}") from error
+            raise ValueError(f"it is no array that can be mapped: {reason}") from error
     else:
         module, _, path = source.partition(":")
         if not (module and path):
-            raise ValueError(f"{source!r} is neither a file X.npy nor package.module:name")
+            raise ValueError("it is neither a file X.npy nor package.module:name")
         examples = find(module, path)
         if is_called_without_arguments(examples):
             examples = examples()
@@ -127,9 +127,9 @@ def load_examples(source: str) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"{source} is {kind(examples)}, whose rows no slice takes ({reason}): expected "
-            "an array, a CSR matrix, a data frame, a list or a tensor, or a function without "
-            "arguments that returns one"
+            f"it is {kind(examples)}, whose rows no slice takes ({reason}): expected an array, a CSR "
+            "matrix, a data frame, a list or a tensor, or a function without arguments that "
+            "returns one"
         ) from error
     return examples
 
