@@ -116,7 +116,7 @@ def test_a_curve_of_ones_own_model(tmp_path: Path) -> None:
     assert info["examples"] == f"ndarray-64x12-float32-{digest}"
     assert not {"n_classes", "dtype", "latency_floor", "differing", "precision"} & {*info}
     (line,) = read_run(path).lines
-    assert line.workload == f"64 samples, examples {info['examples']}"
+    assert line.workload == f"examples {info['examples']}"
     drawn = legend(drawn_by(path)["latency"])
     assert [text for text in drawn if text != "disturbed"] == ["tests.models:model.predict_proba"]
 

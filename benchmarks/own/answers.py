@@ -102,8 +102,9 @@ def checked_share(n: int, of: int, most: float) -> float | None:
     if n > most * of:
         raise WrongLabelsError(
             f"answers depend on the batch: those to {n:,} of {of:,} rows ({100 * n / of:.2g} %) "
-            f"differ from those to all examples in one pass, more than --max-differing "
-            f"{100 * most:.3g} %: the model may keep something between calls, or change its examples in place"
+            "differ from those to all examples in one pass, more than --max-differing "
+            f"{100 * most:.3g} %: the model may keep something between calls, or change its "
+            "examples in place"
         )
     return n / of if n else None
 

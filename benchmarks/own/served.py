@@ -127,8 +127,8 @@ def load_examples(source: str) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())
         raise ValueError(
-            f"it is {kind(examples)}, whose rows no slice takes ({reason}): expected an array, a CSR "
-            "matrix, a data frame, a list or a tensor, or a function without arguments that "
+            f"it is {kind(examples)}, whose rows no slice takes ({reason}): expected an array, a "
+            "CSR matrix, a data frame, a list or a tensor, or a function without arguments that "
             "returns one"
         ) from error
     return examples

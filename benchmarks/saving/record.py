@@ -90,7 +90,7 @@ class CaseId(msgspec.Struct, kw_only=True):
     def workload(self) -> str:
         own = [f"{key} {name}" for key in ("weights", "examples") if (name := getattr(self, key))]
         if not self.n_classes:
-            return f"{self.n_samples:,} samples, {own[0]}"
+            return own[0]
         random = f"{self.n_classes:,} classes × {self.n_features:,} features × {self.n_samples:,} "
         return ", ".join([f"{random}samples", str(self.dtype), *own])
 
