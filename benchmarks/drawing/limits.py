@@ -119,4 +119,5 @@ def draw_knee(axes: Axes, limits: list[LimitLine], height: float) -> None:
             va="center",
             fontsize="x-small",
             color="0.4",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.7},
         )

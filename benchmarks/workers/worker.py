@@ -26,6 +26,7 @@ import importlib.util
 import io
 import json
 import platform
+import re
 import signal
 import sysconfig
 import traceback
@@ -268,7 +269,8 @@ def facts(threadpoolctl: str) -> dict[str, Any]:
     for distribution in distributions():
         metadata = distribution.metadata  # read from its file each time: a millisecond
         if metadata and metadata["Name"]:
-            installed.setdefault(metadata["Name"].lower().replace("_", "-"), metadata["Version"])
+            name = re.sub("[-_.]+", "-", metadata["Name"]).lower()
+            installed.setdefault(name, metadata["Version"])
     kernel = sys.modules.get("linpredict.kernel")
     return {
         "python": f"{platform.python_version()}{sys.abiflags} ({platform.python_compiler()})",
