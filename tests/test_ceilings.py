@@ -243,6 +243,17 @@ def test_header_without_a_blas(
     assert machine.variables()["KMP_DUPLICATE_LIB_OK"] == "TRUE"
 
 
+def test_numpys_blas_is_told_from_that_of_scipy(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        {"user_api": "blas", "internal_api": "openblas", "version": name, "num_threads": 2,
+         "filepath": f"/site-packages/{name}.libs/libscipy_openblas.so"}
+        for name in ("scipy", "numpy")
+    ]  # fmt: skip
+    for libraries, name in ((found, "numpy"), (found[::-1], "numpy"), (found[:1], "scipy")):
+        monkeypatch.setattr("threadpoolctl.threadpool_info", lambda it=libraries: it)
+        assert machine.blas_info()["version"] == name
+
+
 def test_one_disturbed_call_does_not_decide_the_rounds() -> None:
     data = Data(np.eye(2), np.eye(2), np.array([0, 1]))
     calls: list[int] = []

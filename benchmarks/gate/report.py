@@ -182,7 +182,7 @@ def resolution(cases: Sequence[CaseRecord]) -> list[str]:
 def answers(gate: GateRecord) -> str:
     """Say how many answers are not those of the baseline."""
     n, of = gate.differing
-    return f"answers differ for {n:,} of {of:,} examples ({100 * n / of:.2g} %)"
+    return f"answers differ for {n:,} of {of:,} examples ({100 * n / of:.3g} %)"
 
 
 def to_decide(gate: GateRecord) -> str:

@@ -101,7 +101,7 @@ def checked_share(n: int, of: int, most: float) -> float | None:
     """Return the share of rows that differ, None if there are none; refuse more than `most`."""
     if n > most * of:
         raise WrongLabelsError(
-            f"answers depend on the batch: those to {n:,} of {of:,} rows ({100 * n / of:.2g} %) "
+            f"answers depend on the batch: those to {n:,} of {of:,} rows ({100 * n / of:.3g} %) "
             "differ from those to all examples in one pass, more than --max-differing "
             f"{100 * most:.3g} %: the model may keep something between calls, or change its "
             "examples in place"

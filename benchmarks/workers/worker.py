@@ -300,14 +300,17 @@ def blas_in_words(threadpoolctl: str) -> str:
 
 def blas_info(threadpoolctl: Any) -> dict[str, Any]:
     """Describe NumPy's BLAS library: its name, version, threads and kernels."""
-    for library in threadpoolctl.threadpool_info():
-        if library["user_api"] == "blas":
-            return {
-                "name": library["internal_api"],
-                "version": library["version"],
-                "threads": library["num_threads"],
-                "architecture": library.get("architecture"),
-            }
+    found = [each for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"]
+    own = [
+        library for library in found if "numpy" in library.get("filepath", "")
+    ]  # SciPy has another
+    for library in own or found:
+        return {
+            "name": library["internal_api"],
+            "version": library["version"],
+            "threads": library["num_threads"],
+            "architecture": library.get("architecture"),
+        }
     # threadpoolctl does not know this one, Apple's Accelerate for example; or there is none.
     built_with = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
     return {"name": built_with.get("name") or "none", "version": built_with.get("version")}
