@@ -420,6 +420,20 @@ def test_history_shows_what_two_runs_have(tmp_path: Path) -> None:
     assert [title.splitlines()[0] for title in titles] == ["Throughput over Runs: packed"]
 
 
+def test_history_marks_what_was_disturbed(tmp_path: Path) -> None:
+    other = run("fedcba9", day=2)
+    other["benchmarks"][1]["extra_info"]["disturbed"] = 0.5  # formula, 4 examples
+    files = [write(tmp_path / "1.json", run()), write(tmp_path / "2.json", other)]
+    formula, packed = drawn_by(*files)["history"].axes
+    [hollow] = [
+        line for line in formula.get_lines()
+        if line.get_markerfacecolor() == "white" and len(line.get_xdata())  # type: ignore[arg-type]
+    ]  # fmt: skip
+    assert [*hollow.get_xdata()] == [1]  # type: ignore[misc]
+    labels = [str(line.get_label()) for line in (*formula.get_lines(), *packed.get_lines())]
+    assert labels.count("disturbed") == 1
+
+
 def test_baseline_is_a_line_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(tmp_path / "run.json", gated([[0.02, 0.01]] * 20))
     figures = drawn_by(file, "--latency-budget=15ms")

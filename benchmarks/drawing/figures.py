@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from benchmarks.drawing.curves import Curve
 from benchmarks.drawing.limits import LimitLine, draw_knee, draw_limits
 from benchmarks.drawing.style import (
+    HOLLOW,
     budget_style,
     fitted,
     make_room,
@@ -23,7 +24,6 @@ from benchmarks.drawing.style import (
 
 LATENCY = "latency (seconds before first prediction)"
 THROUGHPUT = "throughput (predictions/second)"
-HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markersize": 9, "linestyle": "none"}
 
 
 def draw_latency(curves: list[Curve], limits: list[LimitLine], budget: float | None) -> Figure:

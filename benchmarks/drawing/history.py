@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from benchmarks.drawing.curves import told_apart
 from benchmarks.drawing.figures import THROUGHPUT
 from benchmarks.drawing.style import (
+    HOLLOW,
     LINE_STYLES,
     fitted,
     make_room,
@@ -61,15 +62,23 @@ def draw_lines(axes: Axes, lines: list[tuple[int, Line]], hardware: list[str]) -
     """Draw a line for each batch size and machine of a predictor, by the positions of the runs."""
     machines = dict(zip(dict.fromkeys(hardware), cycle(LINE_STYLES), strict=False))
     points: dict[tuple[int, str], list[tuple[int, float]]] = defaultdict(list)
+    disturbed: dict[int, list[tuple[int, float]]] = defaultdict(list)
     for position, line in lines:
         for case in line.cases:
-            points[case.batch_size, hardware[position]].append((position, case.throughput))
+            point = position, case.throughput
+            points[case.batch_size, hardware[position]].append(point)
+            if case.is_disturbed:
+                disturbed[case.batch_size].append(point)
     sizes = sizes_apart({size for size, _ in points})
     for size, style in zip(reversed(sizes), styles(), strict=False):
         for machine, line_style in machines.items():
             if its := points.get((size, machine)):
                 axes.plot(*zip(*its, strict=True), **style | line_style)
+        if disturbed[size]:
+            axes.plot(*zip(*disturbed[size], strict=True), **style | HOLLOW)
         axes.plot([], [], label=f"{size}", **style)
+    if any(disturbed[size] for size in sizes):
+        axes.plot([], [], label="disturbed", **HOLLOW | {"color": "0.4", "marker": "o"})
     if len(machines) > 1:
         for machine, line_style in machines.items():
             axes.plot([], [], color="0.4", marker="o", label=fitted(machine, 24), **line_style)
