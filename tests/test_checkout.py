@@ -83,6 +83,17 @@ def test_submodules_are_those_of_the_commit(repository: Path, tmp_path: Path) ->
     assert git(repository, "status", "--porcelain") == ""
 
 
+def test_large_files_that_are_kept_elsewhere(repository: Path) -> None:
+    (repository / ".gitattributes").write_text("*.bin filter=lfs\n")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    (repository / "weights.bin").write_text(pointer)
+    commit(repository, "weights")
+    Checkout(repository, "HEAD").close()  # the same on both sides
+    (repository / "weights.bin").write_text("its values")
+    with pytest.raises(CheckoutError, match=r"weights.bin is kept by Git LFS, and .* lfs install"):
+        Checkout(repository, "HEAD")
+
+
 def test_what_git_ignores_is_the_same_on_both_sides(repository: Path, baseline: Baseline) -> None:
     sources = {"pkg": str(repository / "pkg" / "__init__.py")}
     for name in ("_version", "added"):  # the second is new, and no one ignores it

@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -35,6 +35,7 @@ class Checkout:
         self.folder = Path(os.path.realpath(self._temporary.name)) / self.work_tree.name
         try:
             self._extract(self.work_tree, self.commit, self.folder)
+            self._check_large_files()
         except BaseException:
             self.close()
             raise
@@ -56,6 +57,16 @@ class Checkout:
             submodule = repository / path
             if about.startswith("160000 ") and (submodule / ".git").exists():
                 self._extract(submodule, about.split()[1], folder / path)
+
+    def _check_large_files(self) -> None:
+        """Refuse files that Git LFS keeps elsewhere, where the work tree has them."""
+        paths = git(self.work_tree, "ls-files", "-z", "--", ":(attr:filter=lfs)").stdout
+        for name in filter(None, os.fsdecode(paths).split("\0")):
+            if is_pointer(self.folder / name) and not is_pointer(self.work_tree / name):
+                raise CheckoutError(
+                    f"{name} is kept by Git LFS, and {self.commit[:7]} would have a pointer in its "
+                    "place: install git-lfs, run git lfs install, and unset GIT_LFS_SKIP_SMUDGE"
+                )
 
     def ignored(self, files: Iterable[Path]) -> list[Path]:
         """Return which files of the work tree the commit lacks, as git ignores them."""
@@ -79,6 +90,13 @@ class Checkout:
 
     def close(self) -> None:
         self._temporary.cleanup()
+
+
+def is_pointer(path: Path) -> bool:
+    """Tell whether a file is what Git LFS leaves in place of one."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(24) == b"version https://git-lfs."
+    return False
 
 
 def current_commit(folder: Path) -> str:
