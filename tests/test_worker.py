@@ -96,6 +96,16 @@ def test_frozen_while_others_compute(start: Start) -> None:
     wait_for(lambda: states(group) == {psutil.STATUS_STOPPED})
 
 
+def test_no_semaphore_is_left_behind(shared: SharedData, tmp_path: Path) -> None:
+    told = tmp_path / "name"
+    worker = Worker(sys.executable, {"SEMAPHORE": str(told)}, shared)
+    worker.make(find("tests.predictors:with_semaphore"), (own_folders(), [], None))
+    left = Path("/dev/shm") / f"sem.{told.read_text().lstrip('/')}"
+    assert left.exists()
+    end([worker])
+    assert not left.exists()
+
+
 def test_a_wrapper_that_stays(shared: SharedData, tmp_path: Path) -> None:
     wrapper = executable(tmp_path / "wrapper", f'"{sys.executable}" "$@"')
     worker = Worker(wrapper, {}, shared)

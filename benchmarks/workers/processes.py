@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
+import psutil
 import threadpoolctl
 from numpy.typing import DTypeLike
 
@@ -263,6 +264,13 @@ class Worker:
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return f" ({last[:200]})" if last else ""
 
+    def children(self) -> list[psutil.Process]:
+        """Return the processes that it has started, and those that they have."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+            return found
+        return []
+
     def signal(self, number: int) -> None:
         """Send a signal to all its processes."""
         if self.process.returncode is None:
@@ -281,11 +289,19 @@ class Worker:
 
 
 def end(workers: Sequence[Worker]) -> None:
-    """End workers, which may tidy up first."""
+    """End workers, which may tidy up first.
+
+    What does not end by itself is told to, so that multiprocessing's tracker, which heeds no such
+    signal, removes the semaphores of the others.
+    """
+    started = [child for worker in workers for child in worker.children()]
     for worker in workers:
         worker.dismiss()
     latest = time.monotonic() + FAREWELL
     while not all(worker.has_ended() for worker in workers) and time.monotonic() < latest:
         time.sleep(0.01)
+    for worker in workers:
+        worker.signal(signal.SIGTERM)
+    psutil.wait_procs(started, FAREWELL)
     for worker in workers:
         worker.kill()
