@@ -53,6 +53,7 @@ from benchmarks.simulation import (
     smallest_enough,
 )
 from benchmarks.wording.quantities import duration, quantity, rate, waits
+from benchmarks.wording.sentences import disturbed
 
 
 def within(server: Server, budget: float, waits: Sequence[float]) -> tuple[str, list[Policy]]:
@@ -218,6 +219,8 @@ def main(arguments: list[str] | None = None) -> int:
                 print("\n".join(f"{name}: {line}" for line in said.splitlines()), flush=True)
             for line in few_rounds(name, server):
                 print(line, flush=True)
+        for sentence in disturbed([case for line in runs[0].lines for case in line.cases]):
+            print(sentence, flush=True)
         say("simulating for the plot")
         with styling.context(["default", STYLE]):
             figure = draw(found, named, options.latency_budget, options.rate)

@@ -30,9 +30,13 @@ from benchmarks.wording.sentences import of_runs
 
 def within_budget(line: Line, budget: float) -> str:
     """Say which is the largest batch that stays within a latency budget."""
-    within = [case for case in line.cases if (case.p95 or case.median) <= budget]
+    within = [
+        case for case in line.cases if not case.is_disturbed and (case.p95 or case.median) <= budget
+    ]
+    disturbed = [str(case.batch_size) for case in line.cases if case.is_disturbed]
+    unknown = f"; disturbed, and not looked at: {', '.join(disturbed)}" if disturbed else ""
     if not within:
-        return f"no batch size stays within {quantity(budget, 's')}"
+        return f"no batch size stays within {quantity(budget, 's')}{unknown}"
     case = within[-1]
     figure = (
         f"p95 {quantity(case.p95, 's')}"
@@ -41,7 +45,7 @@ def within_budget(line: Line, budget: float) -> str:
     )
     return (
         f"batch size {case.batch_size} stays within {quantity(budget, 's')} ({figure}), "
-        f"{case.throughput:,.0f} predictions/s"
+        f"{case.throughput:,.0f} predictions/s{unknown}"
     )
 
 

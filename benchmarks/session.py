@@ -19,6 +19,7 @@ from benchmarks.errors import (
     ChangedDataError,
     ClusterError,
     UnavailableError,
+    WrongLabelsError,
     described,
 )
 from benchmarks.gate.gate import Compared, Gate
@@ -109,7 +110,8 @@ class Session:
             self.refused[name] = reason
             raise
         except (Exception, SystemExit) as error:
-            raise CannotBeMadeError(f"{name} cannot be made: {described(error)}") from error
+            what = "measured" if isinstance(error, WrongLabelsError) else "made"
+            raise CannotBeMadeError(f"{name} cannot be {what}: {described(error)}") from error
 
     def ceilings(self, precision: np.dtype[Any], data: Data) -> Ceilings | None:
         """Return the machine's ceilings at a precision, measured once; None without a compiler."""

@@ -138,6 +138,15 @@ def test_script(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("few_requests")
+def test_disturbed_rounds_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = with_rounds()
+    content["benchmarks"][-1]["extra_info"]["disturbed"] = 0.5
+    file = write(tmp_path / "run.json", content)
+    assert main([str(file), "--rate=100", "--out", str(tmp_path)]) == 0
+    assert "\n* disturbed, as other processes took cores" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("few_requests")
 def test_budget_that_nothing_keeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = write(tmp_path / "run.json", with_rounds())
     assert main([str(file), "--latency-budget=1us", "--out", str(tmp_path)]) == 0

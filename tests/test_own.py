@@ -41,7 +41,7 @@ def test_what_predicts(name: str) -> None:
         ("session", "session is of type object, expected a function"),
         ("X", "X is of type ndarray, expected a function"),
         ("useless", "useless returned what is of type object, expected a function"),
-        ("NeedsPath", "NeedsPath is the class NeedsPath, expected a function"),
+        ("NeedsPath", "NeedsPath is the class NeedsPath, which needs arguments"),
     ],
 )
 def test_what_does_not_predict(name: str, said: str) -> None:

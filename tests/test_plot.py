@@ -360,6 +360,20 @@ def test_latency_budget(
     assert legend(figures["throughput"])[-1].startswith("latency budget, ")
 
 
+def test_no_latency_budget_rests_on_what_was_disturbed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = run()
+    for i in (1, 3):  # formula, 4 and 16 examples
+        content["benchmarks"][i]["extra_info"]["disturbed"] = 0.5
+    drawn_by(write(tmp_path / "run.json", content), "--latency-budget=1s")
+    said = [line for line in capsys.readouterr().out.splitlines() if "stays within" in line]
+    assert said[0].startswith("formula: batch size 1 stays within 1 s")
+    assert said[0].endswith("; disturbed, and not looked at: 4, 16")
+    assert said[1].startswith("packed: batch size 16 stays within")
+    assert "disturbed" not in said[1]
+
+
 def test_predictors_have_colours_and_runs_line_styles() -> None:
     older, newer = (
         Run(Path(name), name, datetime(2026, 1, 1, tzinfo=UTC), Machine.of({}), lines)

@@ -14,7 +14,8 @@ before, so that a process stays on one core for as long as a case takes, and cor
 each process of one side was 1.12 times slower.
 
 Each pair, A B or B A, gives the ratio of two durations; `benchmarks.gate.judge` judges these
-ratios. Where calls are short, a duration is the median of several in a row.
+ratios. Where calls are short, or the first after a thaw is longer, a duration is the median of
+several in a row, less the first.
 
 What lasts as long as a process is luck where it is drawn for each, and bias where the sides differ
 in it. Two things were bias, and decided small models by 1.1 to 1.3: where within its page the
@@ -80,10 +81,12 @@ ROUNDS = 5, 15  # of calls that tell, at the least and at the most
 TURN = 4  # pairs in a row that are measured with the same processes
 # Seconds of calls that are asked for at once where they are short: a question takes 0.3 ms, and the
 # first call after it up to three times as long as the next: caches are cold and threads sleep.
-# The median of three calls or more leaves it out. Where it is 5 % longer, as of a call of 2 ms,
-# more calls would cost more time than they save.
+# The median of the others counts. Longer calls are asked for one by one, if the first is not longer
+# by COLD: what it takes more on both sides would hide a part of what one takes more (a text model's
+# call of 1.0 ms took 3.4, and 7 % more of it were 3 %).
 BLOCK = 4e-3
 FEWEST_CALLS, MOST_CALLS = 3, 500  # of a block
+COLD, PILOT = 1.15, 5  # times as long as the next; questions to see it
 OFTEN = 1.0  # seconds after which progress is told again
 AWAKE = 0.05  # seconds of a call that warms up while it is timed
 # For all cases together, and at least so much for each on average; what one leaves over is there
@@ -352,15 +355,28 @@ class Pairs:
 
     def __init__(self, gate: Gate, compared: Compared, starts: range, call: float) -> None:
         self._gate, self._duets, self._batch_size = gate, compared.duets, starts.step
-        n_calls = min(MOST_CALLS, int(BLOCK / call))
-        self._n_calls = n_calls if n_calls >= FEWEST_CALLS else 1
-        self._seconds = self._n_calls * call  # of a block
-        self._batches = cycle(starts)
+        self._batches, self._seconds = cycle(starts), FEWEST_CALLS * call  # of a block
+        self._n_calls = min(MOST_CALLS, int(BLOCK / call))
+        if self._n_calls < FEWEST_CALLS:
+            self._n_calls = FEWEST_CALLS if call < AWAKE and self._begins_cold() else 1
+        self._seconds = self._n_calls * call
         self._coin = random.Random()  # another one for each case
         self._current_first = False
         self.durations: list[tuple[float, float]] = []  # current, baseline
         self.rounds: list[float] = []  # of the current side's calls
         self.first_look = even(max(FEWEST, min(500, FIRST_LOOK / (2 * self._seconds))))
+
+    def _begins_cold(self) -> bool:
+        """Tell whether the first call of a block takes longer than the next, between the others."""
+        current, baseline = self._duets[0]
+        firsts, others = [], []
+        for _ in range(PILOT):
+            first, *rest = self._label(current, list(islice(self._batches, FEWEST_CALLS)), ANY_CORE)
+            firsts.append(first)
+            others += rest
+            with blaming_baseline():
+                self._label(baseline, [next(self._batches)], ANY_CORE)
+        return statistics.median(firsts) > COLD * statistics.median(others)
 
     def measure_one(self) -> None:
         """Measure a pair of blocks: the second of an A B B A in the other order than the first."""
@@ -376,6 +392,8 @@ class Pairs:
             with blaming_baseline():
                 of_baseline = self._label(baseline, block, ANY_CORE)
             of_current = self._label(current, block, baseline.core)
+        skipped = int(self._n_calls > 1)
+        of_current, of_baseline = of_current[skipped:], of_baseline[skipped:]
         self.durations.append((statistics.median(of_current), statistics.median(of_baseline)))
         self.rounds += of_current[: MAX_ROUNDS - len(self.rounds)]
 

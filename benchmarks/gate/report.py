@@ -140,8 +140,10 @@ def conclusion(
     if others:
         counts.append(f"answers differ ({', '.join(others)})")
     has_failed = others or not named.keys().isdisjoint({Verdict.FAILED, *fails})
+    has_compared = any(case.gate for case in cases)
+    outcome = "failed" if has_failed else "passed" if has_compared else "compared nothing"
     return (
-        f"gate {'failed' if has_failed else 'passed'} against {baseline}, "
+        f"gate {outcome} against {baseline}, "
         f"threshold {1 + max_slowdown:.4g}: {', '.join(counts) or 'no case measured'}"
     )
 
@@ -202,4 +204,7 @@ def to_decide(gate: GateRecord) -> str:
     needed = gate.seconds * (math.log(bound / ratio) / margin) ** 2 if margin else math.inf
     if needed > HOUR:
         return f"undecided, and too near to the threshold to be decided: {ratio:.3f}"
-    return f"undecided after {gate.seconds:.0f} s, about {needed:.0f} s would decide it"
+    return (
+        f"undecided after {gate.seconds:.0f} s, about {needed:.0f} s would decide it "
+        "(--baseline-seconds)"
+    )

@@ -85,7 +85,9 @@ def predictor_of(found: Any, name: str) -> Callable[[Any], Any]:
     is_model = hasattr(found, "predict") and not inspect.isclass(found)
     made = found() if not is_model and is_called_without_arguments(found) else found
     predict = getattr(made, "predict", made)
-    if not callable(predict) or inspect.isclass(made):
+    if inspect.isclass(made):
+        raise TypeError(f"{name} is {kind(made)}, which needs arguments: expected {WAYS}")
+    if not callable(predict):
         what = "is" if made is found else "returned what is"
         raise TypeError(f"{name} {what} {kind(made)}, expected {WAYS}")
     return predict  # type: ignore[no-any-return]
@@ -221,7 +223,8 @@ def as_answers(returned: Any, n: int) -> Any:
     if answers.ndim and len(answers) == n:
         return answers
     what = f"an array of shape {answers.shape}" if answers.ndim else f"what is {kind(returned)}"
-    hint = "" if answers.ndim else ": a factory must be one that is called without arguments"
+    is_model = callable(returned) or hasattr(returned, "predict")
+    hint = ": a factory must be one that is called without arguments" if is_model else ""
     raise AnswerError(
         f"returned {what} for {n} row{'s' * (n > 1)}, expected one entry for each{hint}"
     )
@@ -237,7 +240,8 @@ def answers_of(predict: Callable[[Any], Any], examples: Any) -> Any:
     except Exception as error:
         reason = " ".join(str(error).split())
         hint = ""
-        if isinstance(examples, np.ndarray):
+        tells = re.search("column|frame|string|text|decode|lower", reason, re.IGNORECASE)
+        if isinstance(examples, np.ndarray) and (tells or not isinstance(error, ValueError)):
             hint = (
                 ": where it wants a data frame or texts, give them as --examples "
                 "package.module:name"

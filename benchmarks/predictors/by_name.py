@@ -47,7 +47,7 @@ def find(name: str, has_weights: bool = True) -> Source:
     if not (module and attribute):
         raise ValueError(
             f"{name!r} is not a predictor: choose from {', '.join(PREDICTORS)}, "
-            "or name your own as package.module:factory"
+            "or name your own as package.module:name"
         )
     return Source(name, module, attribute, "factory" if has_weights else "model")
 
