@@ -187,9 +187,11 @@ def test_an_environment_that_lost_a_file_is_made_anew(base: str) -> None:
 
 
 def test_an_environment_that_is_no_longer_used_is_removed(base: str) -> None:
-    with_requirements(["stub==1.0"], base)
-    with_requirements(["stub==2.0"], base)
+    said: list[str] = []
+    with_requirements(["stub==1.0"], base, said.append)
+    with_requirements(["stub==2.0"], base, said.append)
     assert len(made()) == 2
+    assert ["of others" in line for line in said] == [False, True]
     old = next(path for path in made() if "stub==1.0" in (path / "requirements.txt").read_text())
     os.utime(old / "requirements.txt", (0, 0))
     with_requirements(["stub==1.0"], base)  # used again

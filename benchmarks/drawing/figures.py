@@ -78,6 +78,7 @@ def draw_against_batch_size(
     value: Callable[[float, float], float],
 ) -> None:
     """Draw the median of each batch size as a line, and its quartiles as a band."""
+    alpha = min(0.2, 0.6 / max(1, len(curves)))  # of many bands none covers the others
     for curve in curves:
         cases = curve.line.cases
         sizes = [case.batch_size for case in cases]
@@ -87,7 +88,7 @@ def draw_against_batch_size(
         )
         axes.plot(sizes, median, **curve.style)
         mark_disturbed(axes, curve, sizes, median)
-        axes.fill_between(sizes, q1, q3, color=curve.style["color"], alpha=0.2, linewidth=0)
+        axes.fill_between(sizes, q1, q3, color=curve.style["color"], alpha=alpha, linewidth=0)
     draw_limits(axes, limits, curves, lambda size, seconds: (size, value(size, seconds)))
     sizes = sorted({case.batch_size for curve in curves for case in curve.line.cases})
     axes.set_xscale("log", base=2)

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from benchmarks.wording.quantities import binary
 from benchmarks.workers.processes import FOREIGN
 from linpredict.cache import cache_folder
 
@@ -178,7 +179,8 @@ def with_requirements(
                     for left in root.iterdir():
                         if left.is_dir() and (left == folder or is_left_over(left)):
                             shutil.rmtree(left)
-                    say(f"making an environment with {', '.join(wanted)} in {folder}")
+                    kept = f", beside {kept_bytes(root)} of others" if any(root.glob("*/")) else ""
+                    say(f"making an environment with {', '.join(wanted)} in {folder}{kept}")
                     try:
                         make(folder, wanted, python, base, lock)
                     except BaseException:
@@ -258,6 +260,12 @@ def is_whole(folder: Path) -> bool:
         return bool(check_interpreter(str(folder / "bin" / "python")))
     except (OSError, ValueError):  # an environment that cannot be used is a ValueError, too
         return False
+
+
+def kept_bytes(root: Path) -> str:
+    """Return the size of the environments that are kept."""
+    lines = [line for file in root.glob(f"*/{FILES}") for line in file.read_text().splitlines()]
+    return binary(sum(int(line.split(" ", 1)[0]) for line in lines))
 
 
 def is_left_over(folder: Path) -> bool:
