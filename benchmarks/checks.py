@@ -9,7 +9,6 @@ import pytest
 from benchmarks import comparison
 from benchmarks.measuring.machine import available_memory
 from benchmarks.measuring.workload import WORKLOAD, Workload
-from benchmarks.own import served
 from benchmarks.own.loading import NOTHING, OWN, in_words, load
 from benchmarks.predictors import by_name
 from benchmarks.workers.processes import PROCESS_NBYTES
@@ -69,8 +68,8 @@ def check_workload(config: pytest.Config) -> Workload:
         raise pytest.UsageError(str(error)) from error
     examples, weights = in_words(own)
     n_samples = Workload.asked_for(config).n_samples
-    if own.examples is not None:
-        n_samples = served.n_rows(own.examples)
+    if own.description:
+        n_samples = own.description.n_rows
     made = Workload(0, 0, n_samples, "", examples)
     if own.coef is not None:
         n_classes, n_features = own.coef.shape

@@ -89,9 +89,8 @@ def data(pytestconfig: pytest.Config, run: Session) -> Data | OwnExamples:
     workload, own = Workload.of(pytestconfig), pytestconfig.stash[OWN]
     if not workload.has_weights:
         examples = OwnExamples(
-            pytestconfig.getoption("examples"), own.examples,
-            pytestconfig.getoption("max_differing"),
-        )  # fmt: skip
+            pytestconfig.getoption("examples"), own, pytestconfig.getoption("max_differing")
+        )
         if run.gate:
             run.gate.share_examples(examples)
         return examples

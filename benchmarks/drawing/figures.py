@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from benchmarks.drawing.curves import Curve
 from benchmarks.drawing.limits import LimitLine, draw_knee, draw_limits
 from benchmarks.drawing.style import (
+    DISTURBED,
     HOLLOW,
     budget_style,
     fitted,
@@ -134,8 +135,7 @@ def finish(axes: Axes, curves: list[Curve]) -> Figure:
             grey = style | {"color": "0.4", "marker": "o"}
             handles.append(Line2D([], [], label=fitted(name or "current", 34), **grey))
     if any(case.is_disturbed for curve in curves for case in curve.line.cases):
-        grey = HOLLOW | {"color": "0.4", "marker": "o"}
-        handles.append(Line2D([], [], label="disturbed", **grey))
+        handles.append(Line2D([], [], **DISTURBED))
     for line in axes.get_lines():
         if not str(line.get_label()).startswith("_"):  # limits, budget
             line.set_label(fitted(str(line.get_label()), 38))

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from benchmarks.drawing.curves import told_apart
 from benchmarks.drawing.figures import THROUGHPUT
 from benchmarks.drawing.style import (
+    DISTURBED,
     HOLLOW,
     LINE_STYLES,
     fitted,
@@ -78,7 +79,7 @@ def draw_lines(axes: Axes, lines: list[tuple[int, Line]], hardware: list[str]) -
             axes.plot(*zip(*disturbed[size], strict=True), **style | HOLLOW)
         axes.plot([], [], label=f"{size}", **style)
     if any(disturbed[size] for size in sizes):
-        axes.plot([], [], label="disturbed", **HOLLOW | {"color": "0.4", "marker": "o"})
+        axes.plot([], [], **DISTURBED)
     if len(machines) > 1:
         for machine, line_style in machines.items():
             axes.plot([], [], color="0.4", marker="o", label=fitted(machine, 24), **line_style)

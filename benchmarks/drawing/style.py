@@ -29,6 +29,7 @@ LINE_STYLES: tuple[dict[str, Any], ...] = tuple(
     for i, dashes in enumerate(2 * DASHES)
 )
 HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markersize": 9, "linestyle": "none"}
+DISTURBED = HOLLOW | {"color": "0.4", "marker": "o", "label": "disturbed"}  # in legends
 AXES_WIDTH = 5.9  # inches that a legend leaves, with the label at the left
 BETWEEN_SIZES = 4.5  # inches of these, from the least batch size to the largest
 MANY_DECADES = 1e7  # of values, from which on matplotlib labels whole ones alone

@@ -11,15 +11,16 @@ import numpy as np
 from benchmarks.array_types import Array, Predict
 from benchmarks.errors import ChangedDataError, WrongLabelsError
 from benchmarks.own import served
+from benchmarks.own.loading import Own
 
 
 class OwnExamples:
     """Examples of the user's own, which a model of the user's own answers to."""
 
-    def __init__(self, source: str, examples: Any, max_differing: float) -> None:
-        self.source, self.examples, self.max_differing = source, examples, max_differing
-        self.n_samples = served.n_rows(examples)
-        self._digest = served.digest(examples)
+    def __init__(self, source: str, own: Own, max_differing: float) -> None:
+        assert own.description
+        self.source, self.examples, self.max_differing = source, own.examples, max_differing
+        self.n_samples, self._digest = own.description.n_rows, own.description.digest
 
     def batch(self, start: int, stop: int) -> Any:
         return served.batch(self.examples, start, stop)

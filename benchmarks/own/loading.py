@@ -18,6 +18,7 @@ class Own(NamedTuple):
     """Examples, and weights with their intercept; None where they are random, or not there."""
 
     examples: Any = None
+    description: served.Description | None = None  # of the examples
     coef: Array | None = None
     intercept: Array | None = None
 
@@ -49,7 +50,7 @@ def load(examples: str | None, weights: str | None) -> Own:
         if not isinstance(error, (OSError, TypeError, ValueError)):
             message = f"{type(error).__name__}: {message}"
         raise ValueError(f"{option}: {message}") from error
-    return Own(found, coef, intercept)
+    return Own(found, None if found is None else served.described(found), coef, intercept)
 
 
 def is_file(source: str) -> bool:
@@ -86,7 +87,7 @@ def load_weights(source: str) -> tuple[Array, Array | None]:
 
 def in_words(own: Own) -> tuple[str, str]:
     """Name examples and weights in a few characters; "" where they are random, or not there."""
-    examples = "" if own.examples is None else str(served.described(own.examples))
+    examples = str(own.description or "")
     weights = "" if own.coef is None else str(served.described(own.coef))
     if own.intercept is not None:
         weights += f".{served.described(own.intercept).digest}"
