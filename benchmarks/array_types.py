@@ -11,3 +11,4 @@ Array = NDArray[Any]
 Predict = Callable[[Array], Array]  # examples (n_samples, n_features) to labels (n_samples,)
 
 ITEMSIZE = {"float32": 4, "float64": 8}  # bytes
+READ_AS = {"int8": 1, "int16": 2, "float16": 2} | ITEMSIZE  # weights may be, for screening

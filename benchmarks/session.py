@@ -51,8 +51,8 @@ class Session:
     refused: dict[str, Exception] = field(default_factory=dict)
     _predictors: dict[str, tuple[Predict, Data | Answers]] = field(default_factory=dict)
     _compared: dict[str, Compared | None] = field(default_factory=dict)
-    # By the precision of predictors; None where nothing can be compiled.
-    _ceilings: dict[str, Ceilings | None] = field(default_factory=dict)
+    # By what predictors compute and read weights in; None where nothing can be compiled.
+    _ceilings: dict[tuple[str, str], Ceilings | None] = field(default_factory=dict)
 
     def predictor(self, name: str, data: Data | OwnExamples) -> tuple[Predict, Data | Answers]:
         """Return a predictor in this process, and what its answers are checked by.
@@ -113,28 +113,31 @@ class Session:
             what = "measured" if isinstance(error, WrongLabelsError) else "made"
             raise CannotBeMadeError(f"{name} cannot be {what}: {described(error)}") from error
 
-    def ceilings(self, precision: np.dtype[Any], data: Data) -> Ceilings | None:
-        """Return the machine's ceilings at a precision, measured once; None without a compiler."""
-        if precision.name not in self._ceilings:
-            self._ceilings[precision.name] = None  # a compiler that fails is asked once
+    def ceilings(
+        self, precision: np.dtype[Any], read_as: np.dtype[Any], data: Data
+    ) -> Ceilings | None:
+        """Return the ceilings for such predictors, measured once; None without a compiler."""
+        key = precision.name, read_as.name
+        if key not in self._ceilings:
+            self._ceilings[key] = None  # a compiler that fails is asked once
             with suppress(CompilerError, NoCompilerError):
-                ceilings = Ceilings(data.coef, precision)
+                ceilings = Ceilings(data.coef, precision, read_as)
                 rest()
                 ceilings.measure(FIRST)
-                self._ceilings[precision.name] = ceilings
-        return self._ceilings[precision.name]
+                self._ceilings[key] = ceilings
+        return self._ceilings[key]
 
     @property
     def limits(self) -> list[Limit]:
-        """The limit at each precision, by all that was measured until now."""
+        """The limits, by all that was measured until now."""
         return [ceilings.limit for ceilings in self._ceilings.values() if ceilings]
 
     def finish(self) -> None:
         """Give each record its limit."""
-        limits = {limit.precision: limit for limit in self.limits}
+        limits = {(limit.precision, limit.read_as): limit for limit in self.limits}
         for record in self.cases:
             if record.precision and not record.gate:
-                record.limit = limits.get(record.precision)
+                record.limit = limits.get((record.precision, record.read_as))
 
 
 def usable() -> set[int]:

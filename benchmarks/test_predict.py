@@ -25,7 +25,7 @@ from benchmarks.measuring.timing import CLOCK, rest
 from benchmarks.measuring.warm_up import warm_up
 from benchmarks.measuring.workload import Workload
 from benchmarks.own.answers import OwnExamples
-from benchmarks.predictors.stated import in_doubt_of, precision_of
+from benchmarks.predictors.stated import in_doubt_of, precision_of, read_as_of
 from benchmarks.saving.record import CaseId, CaseRecord
 from benchmarks.session import PART, Session
 
@@ -56,7 +56,7 @@ def test_predict(
     """Time one batch after the other, in turns with the baseline's where there is one."""
     benchmark.extra_info |= case.as_saved()
     starts = range(0, data.n_samples - case.batch_size + 1, case.batch_size)
-    judged = predict = precision = ceilings = rounds = differing = None
+    judged = predict = precision = read_as = ceilings = rounds = differing = None
     with failing(run, data, benchmark, case):
         if run.gate and (processes := run.processes(case.predictor, data, say)):
             judged, durations, differing = run.gate.measure(processes, starts, say)
@@ -65,7 +65,8 @@ def test_predict(
             predict, checks = run.predictor(case.predictor, data)
             if isinstance(data, Data):
                 precision = precision_of(predict, data.x.dtype)
-                ceilings = run.ceilings(precision, data)
+                read_as = read_as_of(predict, precision)
+                ceilings = run.ceilings(precision, read_as, data)
             batches = cycle([data.batch(start, start + case.batch_size) for start in starts])
             watch = Watch()
             until_labels = awaited(predict, data.batch(0, 1))
@@ -83,8 +84,9 @@ def test_predict(
         record.gate, record.differing = judged, differing
         if predict and rounds:
             record.disturbed = rounds.disturbed or None
-            if precision:
+            if precision and read_as:
                 record.precision = precision.name
+                record.read_as = read_as.name if read_as != precision else None
                 record.in_doubt = in_doubt_of(predict)
         run.cases.append(record)
         benchmark.extra_info |= record.as_saved()

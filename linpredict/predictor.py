@@ -76,6 +76,11 @@ class LinearPredictor:
         return self._model.precision
 
     @property
+    def read_as(self) -> np.dtype[Any]:
+        """The dtype in which weights are read for a few examples: int16, or that of `precision`."""
+        return self._model.read_as
+
+    @property
     def in_doubt(self) -> float | None:
         """The share of examples that float32 was to label as float64 does, and left in doubt.
 

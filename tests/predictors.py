@@ -35,6 +35,12 @@ def in_float32(coef: Array) -> Callable[[Array], Array]:
     return predict
 
 
+def of_int16(coef: Array) -> Callable[[Array], Array]:
+    predict = in_float32(coef)
+    predict.read_as = np.int16  # type: ignore[attr-defined]
+    return predict
+
+
 def in_no_precision(coef: Array) -> Callable[[Array], Array]:
     predict = partial(linpredict.predict, coef)
     predict.precision = "high"  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from benchmarks.measuring.ceilings import Ceilings, whole_lines
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.timing import timed
 from benchmarks.measuring.warm_up import CALLS, warm_up
-from benchmarks.predictors.stated import precision_of
+from benchmarks.predictors.stated import precision_of, read_as_of
 from benchmarks.saving.limit import Limit
 from linpredict.c.compile import NoCompilerError
 from linpredict.cores import usable_cores
@@ -43,6 +44,7 @@ def test_limit_is_the_longer_of_two_times() -> None:
     assert (np.diff([limit().seconds(size) for size in sizes]) > 0).all()
     assert limit(flop_rate=1e12).knee == math.inf
     assert limit(precision="float32").bytes(10) == (55 * 4 + 10 * 8) * 1000
+    assert limit(precision="float32", read_as="int16").bytes(10) == (55 * 2 + 10 * 8) * 1000
     saved = record(batch_size=10, limit=limit()).as_saved()
     assert saved["latency_floor"] == max(
         saved["bytes"] / saved["bandwidth"], saved["flops"] / saved["flop_rate"]
@@ -148,18 +150,23 @@ def test_a_predictor_states_its_precision(stated: Any) -> None:
 
 
 def test_limit_in_the_precision_of_each_predictor(tmp_path: Path) -> None:
-    names = ("formula", "tests.predictors:in_float32")
-    content = saved(tmp_path, *(f"--predictor={name}" for name in names))
+    itemsizes = {"formula": 8, "tests.predictors:in_float32": 4, "tests.predictors:of_int16": 2}
+    content = saved(tmp_path, *(f"--predictor={name}" for name in itemsizes))
     for case in content["benchmarks"]:
         info = case["extra_info"]
-        itemsize = 4 if info["predictor"] == names[1] else 8
-        assert info["precision"] == f"float{8 * itemsize}"
+        itemsize = itemsizes[info["predictor"]]
+        assert info["precision"] == f"float{max(32, 8 * itemsize)}"
+        assert info.get("read_as") == ("int16" if itemsize == 2 else None)
         assert info["bytes"] == (5 * itemsize + info["batch_size"] * 8) * 40
         assert info["flops"] == 2 * 5 * 40 * info["batch_size"]
     done = run("--predictor=tests.predictors:in_no_precision")
     expected = "its attribute precision is 'high': expected float32 or float64"
     assert done.returncode == 1
     assert f"in_no_precision, batch 1: ValueError: {expected}" in done.stdout
+    with pytest.raises(
+        ValueError, match="its attribute read_as is 'high': expected int8 or"
+    ):
+        read_as_of(SimpleNamespace(read_as="high"), np.dtype("float32"))  # type: ignore[arg-type]
 
 
 def test_without_a_compiler_and_with_variables(tmp_path: Path) -> None:

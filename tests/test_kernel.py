@@ -80,6 +80,12 @@ def test_other_cpus(
     monkeypatch.setenv("LINPREDICT_CFLAGS", f"-march={level}")
     found = find()  # its scores are right
     assert found.vector_bits == bits, found.reason
+    # So are its labels, also where rounding decides between two classes.
+    w = np.repeat(np.random.default_rng(0).standard_normal((20, 5003)), 2, axis=0)
+    w[1::2] *= 1 + 2.0**-52
+    x = np.random.default_rng(1).standard_normal((200, 5003))
+    here = ScreenedModel(w, None, kernel()).labels(x)
+    np.testing.assert_array_equal(ScreenedModel(w, None, found).labels(x), here)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -38,11 +38,14 @@ def blas_is_called(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
+@pytest.mark.parametrize("n_samples", [3, 30])  # by integers, and by float32
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("scale", [1.0, 2.0**-25, 2.0**30])
 @pytest.mark.parametrize("values", ["normal", "positive", "growing", "cancelling"])
-def test_error_stays_within_the_bound(values: str, scale: float, wide: bool) -> None:
-    w, x = normal(SHAPE), normal((30, SHAPE[1]), seed=1)
+def test_error_stays_within_the_bound(
+    values: str, scale: float, wide: bool, n_samples: int
+) -> None:
+    w, x = normal(SHAPE), normal((n_samples, SHAPE[1]), seed=1)
     if values == "positive":  # all roundings of a sum go the same way
         w, x = abs(w), abs(x)
     elif values == "growing":
@@ -55,9 +58,12 @@ def test_error_stays_within_the_bound(values: str, scale: float, wide: bool) -> 
     _, scores = model.call(x, exact=True, with_scores=True)
     exact = x.astype("longdouble") @ w.astype("longdouble").T
     norms = np.sqrt((x.astype("longdouble") ** 2).sum(axis=1, keepdims=True))
-    bounds = model._error[: len(w)] * norms + model._rounding[: len(w)]
+    error = model._error_of_integers if n_samples == 3 else model._error
+    bounds = error[: len(w)] * norms + model._rounding[: len(w)]
     assert model.in_range
     assert (abs(scores - exact) <= bounds).all()
+    if n_samples == 3 and values == "normal":
+        assert (abs(scores - exact) > model._error[: len(w)] * norms / 50).any()  # it was integers
 
 
 def near_ties(distance: float) -> tuple[Array, Array]:
@@ -88,15 +94,36 @@ def test_bound_is_no_greater_than_need_be(factor: float, monkeypatch: pytest.Mon
     x = np.full((1, 512), 2.0**-12)
     w = np.array([[1 - 2.0**-10], [1 + 2.0**-10]]) * x
     w[:, 0] = x[:, 0] = 1
+    multiply_bounds(factor, monkeypatch)
+    predictor = LinearPredictor(w, np.array([0, -100 * u]))
+    many = np.repeat(x, 30, axis=0)  # a few are labelled by integers
+    assert predictor.predict(many).tolist() == [0 if factor == 1 else 1] * 30
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_bound_of_integers_is_no_greater_than_need_be(
+    factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All weights of the first class are rounded down by 0.49, those of the second up by as much.
+
+    The scale is 1, and what makes it so is multiplied by 0. Half the bound gives a wrong label.
+    """
+    x, w = np.ones((1, 512)), np.repeat([[10.49], [10.51]], 512, axis=1)
+    w[:, 0], x[:, 0] = 32767, 0
+    multiply_bounds(factor, monkeypatch)
+    predictor = LinearPredictor(w, np.array([15.0, 0.0]))
+    assert predictor.predict(x).tolist() == [0 if factor == 1 else 1]
+
+
+def multiply_bounds(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
     init = ScreenedModel.__init__
 
-    def smaller(self: ScreenedModel, *args: Any, **kwargs: Any) -> None:
+    def other(self: ScreenedModel, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         self._error *= factor
+        self._error_of_integers *= factor
 
-    monkeypatch.setattr(ScreenedModel, "__init__", smaller)
-    predictor = LinearPredictor(w, np.array([0, -100 * u]))
-    assert predictor.predict(x).tolist() == [0 if factor == 1 else 1]
+    monkeypatch.setattr(ScreenedModel, "__init__", other)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -260,7 +287,10 @@ def test_what_is_said_of_memory_precision_and_doubt() -> None:
     predictor = LinearPredictor(w)
     assert predictor.precision == np.float32
     assert predictor.in_doubt is None
-    assert 1.5 * w.nbytes <= predictor.nbytes < 2 * w.nbytes  # packed and as given
+    assert predictor.read_as == np.int16
+    assert LinearPredictor(w.astype("float32")).read_as == np.float32
+    assert LinearPredictor(1e-30 * w).read_as == np.float64  # float32 cannot hold it
+    assert 1.75 * w.nbytes <= predictor.nbytes < 2.2 * w.nbytes  # packed twice, and as given
     w[1], x[:30] = w[0], w[0]
     w[1, 0] += 1e-6
     predictor = LinearPredictor(w)

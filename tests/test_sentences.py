@@ -26,7 +26,8 @@ def limit_of(precision: str = "float64", n_features: int = 1000, **rates: float)
     """Return a limit of 64 classes in float64, by default with the knee at 6 examples."""
     rates = {"bandwidth": 64e9, "flop_rate": 64e9 * 768 / 560} | rates
     return Limit(
-        n_classes=64, n_features=n_features, dtype="float64", precision=precision, **rates
+        n_classes=64, n_features=n_features, dtype="float64", precision=precision,
+        bandwidth=rates["bandwidth"], flop_rate=rates["flop_rate"],
     )  # fmt: skip
 
 

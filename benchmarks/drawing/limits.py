@@ -51,11 +51,12 @@ def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[Limi
         for line in run.lines:
             for case in line.cases:
                 if case.limit:
-                    key = (case.limit.precision, line.workload, *machine)
+                    read_as = case.limit.read_as or ""
+                    key = (case.limit.precision, read_as, line.workload, *machine)
                     found.setdefault(key, []).append((case, case.limit))
     precisions = {precision for precision, *_ in found}
     lines = []
-    for (precision, workload, *where), cases in found.items():
+    for (precision, _, workload, *where), cases in found.items():
         is_own = precisions == {precision} and workload.endswith(precision)
         arithmetic = "arithmetic" if is_own else f"{precision} arithmetic"
         words = [f"limit: reading memory or {arithmetic}"]

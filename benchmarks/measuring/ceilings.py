@@ -30,8 +30,8 @@ class Ceilings:
     a shared machine does, so they are measured next to each case, and the best of the session
     counts, whatever a case reaches.
 
-    They are those of a predictor that reads its weights and computes in a precision. `coef` is
-    contiguous, and of the dtype of the examples.
+    They are those of a predictor that reads its weights in a dtype, and computes in a precision.
+    `coef` is contiguous, and of the dtype of the examples.
 
     Raises
     ------
@@ -39,10 +39,13 @@ class Ceilings:
         If the compiler failed, or there is none.
     """
 
-    def __init__(self, coef: Array, precision: np.dtype[Any]) -> None:
+    def __init__(
+        self, coef: Array, precision: np.dtype[Any], read_as: np.dtype[Any] | None = None
+    ) -> None:
         self._in_c = InC(precision)
-        self._memory = whole_lines(coef, coef.size * precision.itemsize)
+        self._memory = whole_lines(coef, coef.size * (read_as or precision).itemsize)
         self._shape, self._dtypes = coef.shape, (coef.dtype.name, precision.name)
+        self._read_as = read_as.name if read_as and read_as != precision else None
         self.bandwidth = self.flop_rate = 0.0
 
     def measure(self, for_seconds: float = 0.0) -> None:
@@ -64,7 +67,7 @@ class Ceilings:
         (n_classes, n_features), (dtype, precision) = self._shape, self._dtypes
         return Limit(
             n_classes=n_classes, n_features=n_features, dtype=dtype, precision=precision,
-            bandwidth=self.bandwidth, flop_rate=self.flop_rate,
+            read_as=self._read_as, bandwidth=self.bandwidth, flop_rate=self.flop_rate,
         )  # fmt: skip
 
 

@@ -1,13 +1,14 @@
-"""What a predictor states of itself: its precision, and how many examples that left in doubt."""
+"""What a predictor states of itself: how it reads and computes, and what that left in doubt."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from benchmarks.array_types import ITEMSIZE, Predict
+from benchmarks.array_types import ITEMSIZE, READ_AS, Predict
 
 
 def stated_by(predict: Predict, attribute: str) -> Any:
@@ -16,7 +17,7 @@ def stated_by(predict: Predict, attribute: str) -> Any:
 
 
 def precision_of(predict: Predict, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Return the dtype in which a predictor reads its weights and computes.
+    """Return the dtype in which a predictor computes.
 
     It is what its attribute `precision` says, or else the workload's `dtype`.
 
@@ -28,13 +29,32 @@ def precision_of(predict: Predict, dtype: np.dtype[Any]) -> np.dtype[Any]:
     stated = stated_by(predict, "precision")
     if stated is None:
         return dtype
+    return dtype_of(stated, "precision", ITEMSIZE, "in which it computes")
+
+
+def read_as_of(predict: Predict, precision: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype in which a predictor reads its weights, where batches are small at least.
+
+    It is what its attribute `read_as` says, or else its `precision`.
+
+    Raises
+    ------
+    ValueError
+        If it is none that weights are read in.
+    """
+    stated = stated_by(predict, "read_as")
+    if stated is None:
+        return precision
+    return dtype_of(stated, "read_as", READ_AS, "in which it reads its weights")
+
+
+def dtype_of(stated: Any, attribute: str, names: Iterable[str], of_what: str) -> np.dtype[Any]:
     with suppress(TypeError):  # no dtype at all
-        precision: np.dtype[Any] = np.dtype(stated)
-        if precision.name in ITEMSIZE:
-            return precision
+        dtype: np.dtype[Any] = np.dtype(stated)
+        if dtype.name in names:
+            return dtype
     raise ValueError(
-        f"its attribute precision is {stated!r}: expected {' or '.join(ITEMSIZE)}, in which it "
-        "reads its weights and computes"
+        f"its attribute {attribute} is {stated!r}: expected {' or '.join(names)}, {of_what}"
     )
 
 

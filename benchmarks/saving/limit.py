@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from benchmarks.array_types import ITEMSIZE
+from benchmarks.array_types import ITEMSIZE, READ_AS
 
 Count = Annotated[int, msgspec.Meta(gt=0, lt=10**18)]
 Figure = Annotated[float, msgspec.Meta(gt=0, lt=1e18)]
 Dtype = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(ITEMSIZE)})$")]
+ReadAs = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(READ_AS)})$")]
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,13 +27,14 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     n_classes: Count
     n_features: Count
     dtype: Dtype  # of the examples
-    precision: Dtype  # of the weights as they are read, and of the arithmetic
+    precision: Dtype  # of the arithmetic
+    read_as: ReadAs | None = None  # the weights, for some batches at least; None for `precision`
     bandwidth: Figure  # bytes read per second
     flop_rate: Figure  # multiplications and additions per second
 
     def bytes(self, batch_size: float) -> float:
         """Bytes of the weights and a batch."""
-        of_weights = self.n_classes * ITEMSIZE[self.precision]
+        of_weights = self.n_classes * READ_AS[self.read_as or self.precision]
         return (of_weights + batch_size * ITEMSIZE[self.dtype]) * self.n_features
 
     def flops(self, batch_size: float) -> float:
@@ -56,6 +58,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "latency_floor": self.seconds(batch_size),
             "precision": self.precision,
+            **({"read_as": self.read_as} if self.read_as else {}),
             "bandwidth": self.bandwidth,
             "flop_rate": self.flop_rate,
             "bytes": self.bytes(batch_size),

@@ -28,14 +28,14 @@ def of_runs(runs: Sequence[Run], names: Mapping[Path, str]) -> list[str]:
         workloads = dict.fromkeys(line.workload for line in run.lines)
         for workload in workloads:
             lines = [line for line in run.lines if (line.workload, line.baseline) == (workload, "")]
-            by_precision: dict[str, list[Limit]] = {}
+            by_dtypes: dict[tuple[str, str | None], list[Limit]] = {}
             for limit in (case.limit for line in lines for case in line.cases):
                 if limit:
-                    by_precision.setdefault(limit.precision, []).append(limit)
+                    by_dtypes.setdefault((limit.precision, limit.read_as), []).append(limit)
             if said or max(len(runs), len(workloads)) > 1:
                 said.append(f"{names[run.path]}, {workload}:")
             cases = [case for line in lines for case in line.cases]
-            said += in_words(calm(cases), [best(limits) for limits in by_precision.values()])
+            said += in_words(calm(cases), [best(limits) for limits in by_dtypes.values()])
             said += disturbed(cases)
     return said
 

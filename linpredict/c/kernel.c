@@ -10,6 +10,9 @@ one line. A tile of up to ROWS samples × 1 to 4 panels keeps its sums in regist
 through the features of a block. Meanwhile it prefetches its share of the next block, and copies the
 samples of the next tile into a buffer of float32, so that memory and arithmetic overlap.
 
+Few samples take as long as it takes to read the weights. For them, those of a model of float64 are
+packed in 16 bits, too: as integers, times a scale for each class and block.
+
 Sums run over the features of a block in float32 and in order, then over the blocks of a range, then
 over the ranges, in float64 and in order: they do not depend on the tile a sample is in, nor on the
 thread. */
@@ -46,7 +49,9 @@ enum {
     STEPS = VECTORS < 2 ? 1 : 2,  /* between two looks at what to copy */
     EIGHT = 8,
     MOST = 512,                   /* features of a block, at most */
-    FEW = 4,      /* with fewer samples the CPU's own prefetching is 20 % faster */
+    GREATEST = 32767,             /* integer */
+    FEW_TILES = 3, /* for which integers are read: with four, 20 samples took 8 % longer */
+    FEW = 4,      /* with fewer samples the CPU's own prefetching is 20 % faster, but for integers */
     NEAR = 1024,  /* bytes ahead for a single tile: up to 10 % faster than the next block */
     GROUP = 16,   /* tiles that a thread takes at once, at least; fewer only if there are fewer */
     FEW_SUMS = 1 << 16, /* one thread adds them up: to share them would take as long */
@@ -56,12 +61,15 @@ enum {
 };
 
 typedef float vector __attribute__((vector_size(VECTOR)));
+typedef int32_t ints __attribute__((vector_size(VECTOR)));
+typedef int16_t shorts __attribute__((vector_size(VECTOR / 2)));
 typedef float loose_vector __attribute__((vector_size(VECTOR), aligned(4)));
 /* LANES values in float64 and in float32. GCC makes wider vectors than a register's from bytes. */
 typedef double wide __attribute__((vector_size(VECTOR), aligned(8)));
 typedef float narrow __attribute__((vector_size(VECTOR / 2), aligned(4)));
 #define WIDE(values) __builtin_convertvector(values, wide)
 #define NARROW(values) __builtin_convertvector(values, narrow)
+#define FLOATS(shorts) __builtin_convertvector(__builtin_convertvector(shorts, ints), vector)
 
 const int64_t vector_bits = 8 * VECTOR;
 #if defined __clang__
@@ -72,6 +80,13 @@ const char compiler[] = "gcc " __VERSION__;
 
 #define UNROLLED _Pragma("GCC unroll 32") for
 #define INLINE static inline __attribute__((always_inline))
+
+/* GCC's -O2 leaves loops as they are that Clang's makes vectors of. */
+#if defined __clang__
+#define IN_VECTORS
+#else
+#define IN_VECTORS __attribute__((optimize("O3")))
+#endif
 
 /* Left alone, GCC reads a weight again for each sample: large batches took 1.6 times as long. */
 #if defined __x86_64__
@@ -85,10 +100,13 @@ const char compiler[] = "gcc " __VERSION__;
 /* Packed weights. */
 typedef struct {
     float *lines;       /* (n_blocks, n_panels, block, CLASSES), aligned to LINE */
-    const double *coef; /* (n_classes, n_features): as given, or NULL where `lines` are as given */
-    /* (n_panels * CLASSES): what is added to the scores, and the bound on their error: `error` times
-       the norm of the sample, and `rounding`. */
-    const double *offset, *error, *rounding;
+    /* Of a model of float64; else NULL, as `lines` are as given. */
+    double *coef;       /* (n_classes, n_features): as given */
+    int16_t *integers;  /* as `lines` */
+    double *scales;     /* (n_blocks, n_panels * CLASSES) */
+    /* (n_panels * CLASSES): what is added to the scores, and the bound on their error: `error`, or
+       `error_of_integers`, times the norm of the sample, and `rounding`. */
+    const double *offset, *error, *error_of_integers, *rounding;
     int64_t n_classes, n_features, n_panels, block, n_blocks, n_ranges;
 } Model;
 
@@ -202,11 +220,14 @@ typedef struct {
     int64_t share;                /* bytes for each panel */
 } Ahead;
 
+/* Multiply by weights in float32, or in integers and times `scales`. */
 INLINE void
-tile(const int rows, const int panels, const float *restrict w, int64_t panel,
-     const float *restrict x, int64_t stride, int64_t n_features, double *restrict sums,
-     int64_t sums_stride, Ahead ahead, Copying *copying)
+tile(const int in_integers, const int rows, const int panels, const void *restrict weights,
+     int64_t panel, const double *restrict scales, const float *restrict x, int64_t stride,
+     int64_t n_features, double *restrict sums, int64_t sums_stride, Ahead ahead, Copying *copying)
 {
+    const float *w = weights;
+    const int16_t *integers = weights;
     const int width = panels * VECTORS;
     vector sum[6][4 * VECTORS], weight[4 * VECTORS];
     UNROLLED (int r = 0; r < rows; r++)
@@ -218,8 +239,9 @@ tile(const int rows, const int panels, const float *restrict w, int64_t panel,
 
 #define MULTIPLY(k)                                                                               \
     UNROLLED (int v = 0; v < width; v++) {                                                        \
-        const float *line = w + v / VECTORS * panel + (k) * CLASSES;                              \
-        weight[v] = *(const vector *)(line + v % VECTORS * WIDTH);                                \
+        const int64_t at = v / VECTORS * panel + (k) * CLASSES + v % VECTORS * WIDTH;             \
+        weight[v] = in_integers ? FLOATS(*(const shorts *)(integers + at))                        \
+                                : *(const vector *)(w + at);                                      \
         if (rows > 1)                                                                             \
             KEEP_IN_REGISTER(weight[v]);                                                          \
     }                                                                                             \
@@ -246,6 +268,7 @@ tile(const int rows, const int panels, const float *restrict w, int64_t panel,
                 x += 2;
                 x3 += 2;
                 w += 2 * CLASSES;
+                integers += 2 * CLASSES;
             }
         }
     }
@@ -254,14 +277,18 @@ tile(const int rows, const int panels, const float *restrict w, int64_t panel,
         x++;
         x3++;
         w += CLASSES;
+        integers += CLASSES;
     }
     /* By way of memory: GCC keeps no vector in a register that it converts to a wider one. */
     float totals[4 * CLASSES] __attribute__((aligned(LINE)));
     UNROLLED (int r = 0; r < rows; r++) {
         UNROLLED (int v = 0; v < width; v++)
             *(vector *)(totals + v * WIDTH) = sum[r][v];
-        for (int c = 0; c < panels * CLASSES; c += LANES)
-            *(wide *)(sums + r * sums_stride + c) += WIDE(*(const narrow *)(totals + c));
+        for (int c = 0; c < panels * CLASSES; c += LANES) {
+            const wide total = WIDE(*(const narrow *)(totals + c));
+            *(wide *)(sums + r * sums_stride + c) +=
+                in_integers ? total * *(const wide *)(scales + c) : total;
+        }
     }
 }
 
@@ -274,20 +301,31 @@ fits(int64_t rows, int64_t panels)
 }
 
 /* Multiply up to ROWS samples by all panels of a block, as many at once as registers hold. */
+#define AT_ONCE(in_integers, r, n)                                                                \
+    for (; fits(r, n) && i + n <= n_panels; i += n) {                                             \
+        tile(in_integers, r, n, w + i * panel, panel, scales + i * CLASSES, x, stride,            \
+             n_features, sums + i * CLASSES, sums_stride, ahead, copying);                        \
+        ahead.weights += n * ahead.share;                                                         \
+    }
+#define TILES(in_integers, r)                                                                     \
+    case r: AT_ONCE(in_integers, r, 4) AT_ONCE(in_integers, r, 2) AT_ONCE(in_integers, r, 1) break;
+
 static void
 tiles(int64_t rows, const float *w, int64_t n_panels, int64_t panel, const float *x, int64_t stride,
       int64_t n_features, double *sums, int64_t sums_stride, Ahead ahead, Copying *copying)
 {
-    const float *end = w + n_panels * panel;
-#define AT_ONCE(r, n)                                                                             \
-    while (fits(r, n) && w + n * panel <= end) {                                                  \
-        tile(r, n, w, panel, x, stride, n_features, sums, sums_stride, ahead, copying);           \
-        w += n * panel;                                                                           \
-        sums += n * CLASSES;                                                                      \
-        ahead.weights += n * ahead.share;                                                         \
-    }
-#define TILES(r) case r: AT_ONCE(r, 4) AT_ONCE(r, 2) AT_ONCE(r, 1) break;
-    switch (rows) { TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6) }
+    const double *scales = sums; /* which are not read */
+    int64_t i = 0;
+    switch (rows) { TILES(0, 1) TILES(0, 2) TILES(0, 3) TILES(0, 4) TILES(0, 5) TILES(0, 6) }
+}
+
+static void
+tiles_of_integers(int64_t rows, const int16_t *w, const double *scales, int64_t n_panels,
+                  int64_t panel, const float *x, int64_t stride, int64_t n_features, double *sums,
+                  int64_t sums_stride, Ahead ahead, Copying *copying)
+{
+    int64_t i = 0;
+    switch (rows) { TILES(1, 1) TILES(1, 2) TILES(1, 3) TILES(1, 4) TILES(1, 5) TILES(1, 6) }
 }
 
 /* How often `tiles` goes through the features for so many rows. */
@@ -303,16 +341,47 @@ passes(int64_t rows, int64_t n_panels)
     return n;
 }
 
-/* Packing. Beside the weights: how much the error of a class may grow with each block, the sum of
-   squares of weight times number of roundings. */
+/* Packing. Beside the weights: how much the error of a class may grow with each block, as the sum of
+   squares of weight times number of roundings, and with integers of what is lost besides. */
 typedef struct {
     Job job;
     const Model *model;
     const char *coef;
     int64_t is_wide, row, column; /* from a class and from a feature to the next, in values */
-    double *growth;               /* (n_blocks, n_panels * CLASSES) */
+    double rounding;              /* relative error of one in float32 */
+    double *growth, *growth_of_integers; /* (n_blocks, n_panels * CLASSES) */
     int64_t n_taken;              /* blocks */
 } Packing;
+
+/* Pack a panel of weights of a block in integers; `w` is (block, CLASSES). */
+static IN_VECTORS void
+pack_integers(const Packing *p, const double *w, int16_t *to, double *scales, double *growth)
+{
+    const int64_t block = p->model->block;
+    const double shift = 0x1.8p52; /* a number of integers' size that is added to it is rounded */
+    double inverse[CLASSES], most[CLASSES] = {0};
+    for (const double *of = w; of < w + block * CLASSES; of += CLASSES)
+        for (int c = 0; c < CLASSES; c++)
+            most[c] = fabs(of[c]) > most[c] ? fabs(of[c]) : most[c];
+    for (int c = 0; c < CLASSES; c++) {
+        /* In float32, so that it times an integer is exact. Elsewhere it would not be normal. */
+        const int fits = most[c] >= 0x1p-100 && most[c] <= 0x1p100;
+        scales[c] = fits ? (float)(most[c] / GREATEST) : 0;
+        inverse[c] = fits ? 1 / scales[c] : 0;
+        growth[c] = 0;
+    }
+    for (int64_t k = 0; k < block; k++, w += CLASSES, to += CLASSES)
+        for (int c = 0; c < CLASSES; c++) {
+            double nearest = w[c] * inverse[c] + shift - shift;
+            nearest = nearest < GREATEST ? nearest : GREATEST;
+            nearest = nearest > -GREATEST ? nearest : -GREATEST; /* NaN, too */
+            const double packed = nearest * scales[c];
+            const double error =
+                fabs(w[c] - packed) + p->rounding * (block - k + 3) * fabs(packed);
+            growth[c] += error * error;
+            to[c] = (int16_t)nearest;
+        }
+}
 
 static void
 take_blocks(Job *job, int64_t thread)
@@ -323,30 +392,44 @@ take_blocks(Job *job, int64_t thread)
     for (int64_t b; (b = next(&p->n_taken)) < m.n_blocks;) {
         const int64_t n = features(&m, b);
         for (int64_t first = 0; first < m.n_panels * CLASSES; first += CLASSES) {
-            float *line = m.lines + (b * m.n_panels * CLASSES + first) * m.block;
-            double growth[CLASSES] = {0};
-            for (int64_t k = 0; k < m.block; k++, line += CLASSES)
-                for (int64_t c = 0; c < CLASSES; c++) {
-                    double w = 0;
-                    if (k < n && first + c < m.n_classes) {
-                        const int64_t i = (first + c) * p->row + (b * m.block + k) * p->column;
-                        w = p->is_wide ? ((const double *)p->coef)[i] : ((const float *)p->coef)[i];
-                    }
-                    line[c] = w;
-                    const double rounded = w * (m.block - k + 3);
+            const int64_t at = (b * m.n_panels * CLASSES + first) * m.block;
+            double weights[MOST * CLASSES] = {0}, growth[CLASSES] = {0};
+            for (int64_t c = 0; c < smaller(CLASSES, m.n_classes - first); c++) {
+                const int64_t from = (first + c) * p->row + b * m.block * p->column;
+                for (int64_t k = 0; k < n; k++)
+                    weights[k * CLASSES + c] = p->is_wide
+                        ? ((const double *)p->coef)[from + k * p->column]
+                        : ((const float *)p->coef)[from + k * p->column];
+                if (m.coef)
+                    for (int64_t k = 0; k < n; k++)
+                        m.coef[(first + c) * m.n_features + b * m.block + k] =
+                            weights[k * CLASSES + c];
+            }
+            for (int64_t k = 0; k < m.block; k++)
+                for (int c = 0; c < CLASSES; c++) {
+                    const double w = weights[k * CLASSES + c], rounded = w * (m.block - k + 3);
+                    m.lines[at + k * CLASSES + c] = w;
                     growth[c] += rounded * rounded;
                 }
-            memcpy(p->growth + b * m.n_panels * CLASSES + first, growth, sizeof growth);
+            const int64_t class = b * m.n_panels * CLASSES + first;
+            memcpy(p->growth + class, growth, sizeof growth);
+            if (m.integers)
+                pack_integers(p, weights, m.integers + at, m.scales + class,
+                              p->growth_of_integers + class);
         }
     }
 }
 
-/* Pack weights; what fills up the last panel and block is 0. */
+/* Pack weights, and copy them to the model's `coef`, if it has one; what fills up the last panel and
+   block is 0. */
 void
 pack(const Model *model, const void *coef, int64_t is_wide, int64_t row, int64_t column,
-     double *growth, int64_t n_threads)
+     double rounding, double *growth, double *growth_of_integers, int64_t n_threads)
 {
-    Packing p = {{.work = take_blocks}, model, coef, is_wide, row, column, growth, 0};
+    Packing p = {
+        {.work = take_blocks}, model, coef, is_wide, row, column,
+        rounding, growth, growth_of_integers, 0,
+    };
     share(&p.job, n_threads);
 }
 
@@ -359,6 +442,7 @@ typedef struct {
     const Model *model;
     Samples x;
     int64_t exact;   /* labels of float64 */
+    int64_t in_integers; /* weights are read */
     int64_t n_tiles, n_groups, row_size;
     char *taken;  /* (n_ranges, n_groups) */
     double *sums; /* (n_ranges, n_samples, row_size); added up, in those of the first range */
@@ -393,7 +477,8 @@ score(const Scoring *s, int64_t range, int64_t group)
     const int64_t panel = m.block * CLASSES;
     const int64_t first_tile = begin(group, s->n_groups, s->n_tiles);
     const int64_t end_tile = begin(group + 1, s->n_groups, s->n_tiles);
-    const int64_t n_tiles = end_tile - first_tile, bytes_each = panel * sizeof(float) / n_tiles;
+    const int64_t n_tiles = end_tile - first_tile, size = s->in_integers ? 2 : 4;
+    const int64_t bytes_each = panel * size / n_tiles, lines = STEP * CLASSES * size / LINE;
     const int64_t first = begin(first_tile, s->n_tiles, s->x.n);
     const int64_t n_rows = begin(end_tile, s->n_tiles, s->x.n) - first;
     double *sums = s->sums + range * s->x.n * s->row_size;
@@ -409,7 +494,8 @@ score(const Scoring *s, int64_t range, int64_t group)
     if (s->x.is_wide)
         copying = start_copying(s, first_tile, first_block, buffers[0], STRIDE, 1);
     for (int64_t b = first_block; b < end_block; b++) {
-        const float *w = m.lines + b * m.n_panels * panel, *end = w + m.n_panels * panel;
+        const int64_t at = b * m.n_panels * panel;
+        const char *w = s->in_integers ? (char *)(m.integers + at) : (char *)(m.lines + at);
         const int64_t n = features(&m, b);
         for (int64_t t = first_tile; t < end_tile; t++, current = !current) {
             while (copying.n_rows)
@@ -426,17 +512,22 @@ score(const Scoring *s, int64_t range, int64_t group)
                                         n / (STEP * STEPS) * passes(rows, m.n_panels));
             const int near = s->n_tiles == 1 && rows * 2 * VECTORS > SUMS; /* one panel at once */
             const Ahead ahead = {
-                .weights = near ? (const char *)w + NEAR
-                                : (const char *)end + (t - first_tile) * m.n_panels * bytes_each,
-                .lines = s->x.n < FEW ? 0 : (STEP + n_tiles - 1) / n_tiles,
-                .bytes = LINE * STEP / n_tiles,
+                .weights = near ? w + NEAR
+                                : w + m.n_panels * (panel * size + (t - first_tile) * bytes_each),
+                .lines = s->x.n < FEW && !s->in_integers ? 0 : (lines + n_tiles - 1) / n_tiles,
+                .bytes = LINE * lines / n_tiles,
                 .share = bytes_each,
             };
             if (s->exact)
                 for (int64_t i = 0; i < rows; i++)
                     add_squares(x + i * stride, n, sums + (row + i + 1) * s->row_size - EIGHT);
-            tiles(rows, w, m.n_panels, panel, x, stride, n, sums + row * s->row_size, s->row_size,
-                  ahead, &copying);
+            if (s->in_integers)
+                tiles_of_integers(rows, m.integers + at, m.scales + b * m.n_panels * CLASSES,
+                                  m.n_panels, panel, x, stride, n, sums + row * s->row_size,
+                                  s->row_size, ahead, &copying);
+            else
+                tiles(rows, m.lines + at, m.n_panels, panel, x, stride, n,
+                      sums + row * s->row_size, s->row_size, ahead, &copying);
         }
     }
 }
@@ -487,7 +578,8 @@ typedef struct {
     double *scores; /* (classes in question, n_ranges) */
 } Exact;
 
-/* Add up a range of features of a score in float64, always in the same order. */
+/* Add up a range of features of a score in float64, always in the same order. Each product is rounded
+   before it is added, also where the CPU could do both at once: all CPUs find the same. */
 static double
 range_of_score(const Exact *e, int64_t sample, int64_t class, int64_t range)
 {
@@ -512,10 +604,16 @@ range_of_score(const Exact *e, int64_t sample, int64_t class, int64_t range)
                         w[l] = line[(k + i * LANES + l) * CLASSES];
                 const char *from = x + (k + i * LANES) * size;
                 values = e->x->is_wide ? *(const wide *)from : WIDE(*(const narrow *)from);
-                sum[i] += w * values;
+                w *= values;
+                KEEP_IN_REGISTER(w);
+                sum[i] += w;
             }
-        for (; k < n; k++)
-            rest += (m.coef ? coef[k] : line[k * CLASSES]) * value(e->x, sample, b * m.block + k);
+        for (; k < n; k++) {
+            double w = m.coef ? coef[k] : line[k * CLASSES];
+            w *= value(e->x, sample, b * m.block + k);
+            KEEP_IN_REGISTER(w);
+            rest += w;
+        }
     }
     for (int i = 0; i < EIGHT / LANES; i++)
         for (int l = 0; l < LANES; l++)
@@ -606,13 +704,13 @@ decide(const Scoring *s, int64_t sample, double *scores, int64_t most, int64_t *
             *label = OUT_OF_RANGE;
         return 0;
     }
-    const double norm = sqrt(square);
+    const double norm = sqrt(square), *error = s->in_integers ? m->error_of_integers : m->error;
     double least = -INFINITY; /* of the best score */
     for (int64_t c = 0; c < m->n_classes; c++)
-        least = fmax(least, scores[c] - (m->error[c] * norm + m->rounding[c]));
+        least = fmax(least, scores[c] - (error[c] * norm + m->rounding[c]));
     int64_t n = 0;
     for (int64_t c = 0; c < m->n_classes; c++)
-        if (scores[c] + (m->error[c] * norm + m->rounding[c]) >= least) {
+        if (scores[c] + (error[c] * norm + m->rounding[c]) >= least) {
             if (n == most) {
                 *label = TOO_MANY;
                 return 0;
@@ -637,7 +735,7 @@ label(const Model *m, const void *x, int64_t is_wide, int64_t stride, int64_t n_
     const int64_t row_size = m->n_panels * CLASSES + EIGHT;
     Scoring s = {
         {.work = take_parts}, m, {x, is_wide, stride, n_samples}, exact,
-        n_tiles, n_groups, row_size,
+        exact && m->integers && n_tiles <= FEW_TILES, n_tiles, n_groups, row_size,
         .taken = calloc(m->n_ranges, n_groups),
         .sums = aligned_alloc(LINE, m->n_ranges * n_samples * row_size * sizeof(double) + LINE),
     };
