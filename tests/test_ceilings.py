@@ -163,9 +163,7 @@ def test_limit_in_the_precision_of_each_predictor(tmp_path: Path) -> None:
     expected = "its attribute precision is 'high': expected float32 or float64"
     assert done.returncode == 1
     assert f"in_no_precision, batch 1: ValueError: {expected}" in done.stdout
-    with pytest.raises(
-        ValueError, match="its attribute read_as is 'high': expected int8 or"
-    ):
+    with pytest.raises(ValueError, match="its attribute read_as is 'high': expected int8 or"):
         read_as_of(SimpleNamespace(read_as="high"), np.dtype("float32"))  # type: ignore[arg-type]
 
 
