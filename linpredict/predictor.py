@@ -191,10 +191,10 @@ class _Labeller(LinearPredictor):
 def suits_kernel(n_classes: int, n_features: int, dtype: np.dtype[Any]) -> bool:
     """Tell whether the kernel is faster than BLAS in the better order of operands.
 
-    In float64 it reads half the bytes, and is so, whatever kernels BLAS has, from 16 to 1,024
-    classes, from 2,048 features and from 3 MiB of weights on. In float32 it is where BLAS starves:
-    32 to 128 classes, which fill the kernel's panels and let a block of weights stay near the core,
-    and 64 MiB of weights or more, too many for the caches.
+    In float64 it reads half the bytes or a quarter, and is so, whatever kernels BLAS has, from 16
+    to 1,024 classes, from 2,048 features and from 3 MiB of weights on. In float32 it is where BLAS
+    starves: 32 to 128 classes, which fill the kernel's panels and let a block of weights stay near
+    the core, and 64 MiB of weights or more, too many for the caches.
     """
     nbytes = n_classes * n_features * dtype.itemsize
     if dtype == np.float64:
