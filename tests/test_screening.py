@@ -111,6 +111,7 @@ def test_bound_of_integers_is_no_greater_than_need_be(
     x, w = np.ones((1, 512)), np.repeat([[10.49], [10.51]], 512, axis=1)
     w[:, 0], x[:, 0] = 32767, 0
     multiply_bounds(factor, monkeypatch)
+    monkeypatch.setattr("linpredict.screened.MOST_LOST", 100)
     predictor = LinearPredictor(w, np.array([15.0, 0.0]))
     assert predictor.predict(x).tolist() == [0 if factor == 1 else 1]
 
@@ -290,6 +291,11 @@ def test_what_is_said_of_memory_precision_and_doubt() -> None:
     assert predictor.read_as == np.int16
     assert LinearPredictor(w.astype("float32")).read_as == np.float32
     assert LinearPredictor(1e-30 * w).read_as == np.float64  # float32 cannot hold it
+    heavy = LinearPredictor(w * np.where(np.arange(SHAPE[1]) % 1000, 1, 100))
+    assert heavy.read_as == np.float32  # integers would leave nearly all in doubt
+    assert heavy.nbytes < predictor.nbytes
+    zeros = LinearPredictor(w * (np.arange(SHAPE[1]) % 10 == 0))
+    assert zeros.read_as == np.int16
     assert 1.75 * w.nbytes <= predictor.nbytes < 2.2 * w.nbytes  # packed twice, and as given
     w[1], x[:30] = w[0], w[0]
     w[1, 0] += 1e-6

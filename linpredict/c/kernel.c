@@ -364,10 +364,10 @@ pack_integers(const Packing *p, const double *w, int16_t *to, double *scales, do
         for (int c = 0; c < CLASSES; c++)
             most[c] = fabs(of[c]) > most[c] ? fabs(of[c]) : most[c];
     for (int c = 0; c < CLASSES; c++) {
-        /* In float32, so that it times an integer is exact. Elsewhere it would not be normal. */
-        const int fits = most[c] >= 0x1p-100 && most[c] <= 0x1p100;
-        scales[c] = fits ? (float)(most[c] / GREATEST) : 0;
-        inverse[c] = fits ? 1 / scales[c] : 0;
+        /* A number of float32: times an integer, it is exact. Beyond these bounds it is none. */
+        const int is_normal = most[c] >= 0x1p-100 && most[c] <= 0x1p100;
+        scales[c] = is_normal ? (float)(most[c] / GREATEST) : 0;
+        inverse[c] = is_normal ? 1 / scales[c] : 0;
         growth[c] = 0;
     }
     for (int64_t k = 0; k < block; k++, w += CLASSES, to += CLASSES)
