@@ -40,6 +40,7 @@ from benchmarks.drawing.style import (
     make_room,
     styles,
     value_ticks,
+    with_panels,
 )
 from benchmarks.saving.record import LEAST_ROUNDS
 from benchmarks.saving.runs import Line, read_runs
@@ -112,8 +113,7 @@ def draw(
     budget: float | None = None,
     rate: float | None = None,
 ) -> Figure:
-    figure = Figure(figsize=(9, 1 + 4 * len(servers)), layout="constrained")
-    panels = figure.subplots(len(servers), sharex=True, sharey=True, squeeze=False)[:, 0]
+    figure, panels, lowest = with_panels(len(servers), 9, 4, sharey=True)
     policies = {name: drawn_policies(server, named[name]) for name, server in servers.items()}
     sizes, waits = (sorted({*values}) for values in zip(*chain(*policies.values()), strict=True))
     of_size = dict(zip(sizes, styles(), strict=False))
@@ -135,8 +135,9 @@ def draw(
         axes.legend(
             title="largest batch", alignment="left", loc="upper left", bbox_to_anchor=(1, 1)
         )
-    panels[-1].set_xlabel("requests per second")
-    value_ticks(panels[-1].xaxis)
+    for axes in lowest:
+        axes.set_xlabel("requests per second")
+        value_ticks(axes.xaxis)
     make_room(figure)
     return figure
 

@@ -434,6 +434,29 @@ def test_history_shows_what_two_runs_have(tmp_path: Path) -> None:
     assert [title.splitlines()[0] for title in titles] == ["Throughput over Runs: packed"]
 
 
+def test_many_histories_are_beside_each_other(tmp_path: Path) -> None:
+    files = []
+    for day in (1, 2):
+        content = run(f"fedcba{day}", day=day)
+        first = content["benchmarks"][1]
+        content["benchmarks"] = []
+        for name in ("a", "b", "c", "d", "e"):
+            benchmark = copy.deepcopy(first)
+            benchmark["extra_info"]["predictor"] = name
+            content["benchmarks"].append(benchmark)
+        files.append(write(tmp_path / f"{day}.json", content))
+    history = drawn_by(*files)["history"]
+    history.draw_without_rendering()
+    boxes = [axes.get_position() for axes in history.axes]
+    assert sorted({round(box.x0, 1) for box in boxes}) == pytest.approx([0.1, 0.6], abs=0.1)
+    assert history.get_figheight() < 20
+    with_names = [axes.get_xlabel() != "" for axes in history.axes]
+    assert with_names == [False, False, False, True, True]  # three and two of a column
+    for axes, is_lowest in zip(history.axes, with_names, strict=True):
+        shown = [label.get_visible() and label.get_text() for label in axes.get_xticklabels()]
+        assert any(shown) == is_lowest
+
+
 def test_history_marks_what_was_disturbed(tmp_path: Path) -> None:
     other = run("fedcba9", day=2)
     other["benchmarks"][1]["extra_info"]["disturbed"] = 0.5  # formula, 4 examples

@@ -19,6 +19,7 @@ from benchmarks.drawing.style import (
     sizes_apart,
     styles,
     value_ticks,
+    with_panels,
 )
 from benchmarks.saving.runs import Line, Run
 
@@ -37,24 +38,22 @@ def draw_history(runs: list[Run]) -> Figure | None:
     histories = [(key, lines) for key, lines in sorted(found.items()) if len(lines) > 1]
     if not histories:
         return None
-    figure = Figure(
-        figsize=(min(16, max(9, 2.5 + 0.17 * len(runs))), 1 + 3.5 * len(histories)),
-        layout="constrained",
-    )
-    panels = figure.subplots(len(histories), sharex=True, squeeze=False)[:, 0]
+    width = min(16, max(9, 2.5 + 0.17 * len(runs)))
+    figure, panels, lowest = with_panels(len(histories), width, 3.5)
     for axes, ((predictor, workload), lines) in zip(panels, histories, strict=True):
         draw_lines(axes, lines, [run.machine.hardware for run in runs])
         axes.set_title(f"Throughput over Runs: {fitted(predictor, 60)}\n{fitted(workload, 80)}")
     every = -(-len(runs) // 80)
-    panels[-1].set_xticks(
-        range(len(runs))[::every],
-        history_names(runs)[::every],
-        rotation=90 if len(runs) > 12 else 30,
-        rotation_mode="anchor",  # a label ends at its tick
-        ha="right",
-        va="center" if len(runs) > 12 else "top",
-    )
-    panels[-1].set_xlabel("run, by the time of its commit")
+    for axes in lowest:
+        axes.set_xticks(
+            range(len(runs))[::every],
+            history_names(runs)[::every],
+            rotation=90 if len(runs) > 12 else 30,
+            rotation_mode="anchor",  # a label ends at its tick
+            ha="right",
+            va="center" if len(runs) > 12 else "top",
+        )
+        axes.set_xlabel("run, by the time of its commit")
     make_room(figure)
     return figure
 

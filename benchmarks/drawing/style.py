@@ -113,14 +113,34 @@ def sizes_apart(sizes: Iterable[int]) -> list[int]:
     return sorted(apart)
 
 
+def with_panels(
+    n: int, width: float, height: float, sharey: bool = False
+) -> tuple[Figure, list[Axes], list[Axes]]:
+    """Return a figure with panels of one x axis, these, and the lowest of each column.
+
+    There is one column for up to four panels: a page of nine was 3,300 pixels high.
+    """
+    n_columns = -(-n // 4)
+    n_rows = -(-n // n_columns)
+    figure = Figure(figsize=(n_columns * width, 1 + n_rows * height), layout="constrained")
+    axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=sharey, squeeze=False).ravel()
+    for spare in axes[n:]:
+        spare.remove()
+    lowest = list(axes[n - n_columns : n])
+    for panel in lowest:
+        panel.tick_params(labelbottom=True)
+    return figure, list(axes[:n]), lowest
+
+
 def make_room(figure: Figure) -> None:
     """Enlarge a figure of panels so that their legends leave the axes room."""
+    n_rows, n_columns = figure.axes[0].get_gridspec().get_geometry()  # type: ignore[union-attr]
     legends = [legend for axes in figure.axes if (legend := axes.get_legend())]
     boxes = [legend.get_window_extent() for legend in legends]
     width, height = (
         max(getattr(box, side) for box in boxes) / figure.dpi for side in ("width", "height")
     )
     figure.set_size_inches(
-        max(figure.get_figwidth(), AXES_WIDTH + width),
-        max(figure.get_figheight(), len(legends) * (height + 1)),
+        max(figure.get_figwidth(), n_columns * (AXES_WIDTH + width)),
+        max(figure.get_figheight(), n_rows * (height + 1)),
     )
