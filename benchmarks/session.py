@@ -52,7 +52,9 @@ class Session:
     _predictors: dict[str, tuple[Predict, Data | Answers]] = field(default_factory=dict)
     _compared: dict[str, Compared | None] = field(default_factory=dict)
     # By what predictors compute and read weights in; None where nothing can be compiled.
-    _ceilings: dict[tuple[str, str], Ceilings | None] = field(default_factory=dict)
+    _ceilings: dict[tuple[np.dtype[Any], np.dtype[Any] | None], Ceilings | None] = field(
+        default_factory=dict
+    )
 
     def predictor(self, name: str, data: Data | OwnExamples) -> tuple[Predict, Data | Answers]:
         """Return a predictor in this process, and what its answers are checked by.
@@ -114,10 +116,10 @@ class Session:
             raise CannotBeMadeError(f"{name} cannot be {what}: {described(error)}") from error
 
     def ceilings(
-        self, precision: np.dtype[Any], read_as: np.dtype[Any], data: Data
+        self, precision: np.dtype[Any], read_as: np.dtype[Any] | None, data: Data
     ) -> Ceilings | None:
         """Return the ceilings for such predictors, measured once; None without a compiler."""
-        key = precision.name, read_as.name
+        key = precision, read_as
         if key not in self._ceilings:
             self._ceilings[key] = None  # a compiler that fails is asked once
             with suppress(CompilerError, NoCompilerError):

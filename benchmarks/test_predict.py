@@ -84,9 +84,9 @@ def test_predict(
         record.gate, record.differing = judged, differing
         if predict and rounds:
             record.disturbed = rounds.disturbed or None
-            if precision and read_as:
+            if precision:
                 record.precision = precision.name
-                record.read_as = read_as.name if read_as != precision else None
+                record.read_as = None if read_as is None else read_as.name
                 record.in_doubt = in_doubt_of(predict)
         run.cases.append(record)
         benchmark.extra_info |= record.as_saved()

@@ -125,10 +125,11 @@ class ScreenedModel:
         float64 = 8 * self.n_features * U64
         self._error = (1.0001 * U32 + float64) * self._norms
         with np.errstate(all="ignore"):
-            of_integers = 1.0001 * np.sqrt(of_integers.sum(axis=0)) + float64 * self._norms
-            if not (of_integers <= MOST_LOST * self._error).all():
+            self._error_of_integers = (
+                1.0001 * np.sqrt(of_integers.sum(axis=0)) + float64 * self._norms
+            )
+            if not (self._error_of_integers <= MOST_LOST * self._error).all():
                 self._integers, self._model.integers = None, None
-        self._error_of_integers = of_integers
         self._rounding = self._of_offset + self.n_features * 2.0**-125
         for row in repeated(coef, self._norms, self._offset):
             self._offset[row] = -np.inf

@@ -45,7 +45,7 @@ class Ceilings:
         self._in_c = InC(precision)
         self._memory = whole_lines(coef, coef.size * (read_as or precision).itemsize)
         self._shape, self._dtypes = coef.shape, (coef.dtype.name, precision.name)
-        self._read_as = read_as.name if read_as and read_as != precision else None
+        self._read_as = None if read_as is None else read_as.name
         self.bandwidth = self.flop_rate = 0.0
 
     def measure(self, for_seconds: float = 0.0) -> None:

@@ -32,10 +32,10 @@ def precision_of(predict: Predict, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype_of(stated, "precision", ITEMSIZE, "in which it computes")
 
 
-def read_as_of(predict: Predict, precision: np.dtype[Any]) -> np.dtype[Any]:
+def read_as_of(predict: Predict, precision: np.dtype[Any]) -> np.dtype[Any] | None:
     """Return the dtype in which a predictor reads its weights, where batches are small at least.
 
-    It is what its attribute `read_as` says, or else its `precision`.
+    It is what its attribute `read_as` says; None where that is its precision, or is not said.
 
     Raises
     ------
@@ -44,8 +44,9 @@ def read_as_of(predict: Predict, precision: np.dtype[Any]) -> np.dtype[Any]:
     """
     stated = stated_by(predict, "read_as")
     if stated is None:
-        return precision
-    return dtype_of(stated, "read_as", READ_AS, "in which it reads its weights")
+        return None
+    read_as = dtype_of(stated, "read_as", READ_AS, "in which it reads its weights")
+    return None if read_as == precision else read_as
 
 
 def dtype_of(stated: Any, attribute: str, names: Iterable[str], of_what: str) -> np.dtype[Any]:

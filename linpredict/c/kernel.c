@@ -69,7 +69,7 @@ typedef double wide __attribute__((vector_size(VECTOR), aligned(8)));
 typedef float narrow __attribute__((vector_size(VECTOR / 2), aligned(4)));
 #define WIDE(values) __builtin_convertvector(values, wide)
 #define NARROW(values) __builtin_convertvector(values, narrow)
-#define FLOATS(shorts) __builtin_convertvector(__builtin_convertvector(shorts, ints), vector)
+#define FLOATS(integers) __builtin_convertvector(__builtin_convertvector(integers, ints), vector)
 
 const int64_t vector_bits = 8 * VECTOR;
 #if defined __clang__
@@ -220,7 +220,7 @@ typedef struct {
     int64_t share;                /* bytes for each panel */
 } Ahead;
 
-/* Multiply by weights in float32, or in integers and times `scales`. */
+/* Multiply by weights in float32, or in integers and then by `scales`. */
 INLINE void
 tile(const int in_integers, const int rows, const int panels, const void *restrict weights,
      int64_t panel, const double *restrict scales, const float *restrict x, int64_t stride,
@@ -300,32 +300,28 @@ fits(int64_t rows, int64_t panels)
     return rows <= ROWS && rows * panels * VECTORS <= SUMS && (panels != 2 || VECTORS > 1);
 }
 
-/* Multiply up to ROWS samples by all panels of a block, as many at once as registers hold. */
+/* Multiply up to ROWS samples by all panels of a block, as many at once as registers hold. With
+   `scales`, weights are integers. */
 #define AT_ONCE(in_integers, r, n)                                                                \
     for (; fits(r, n) && i + n <= n_panels; i += n) {                                             \
-        tile(in_integers, r, n, w + i * panel, panel, scales + i * CLASSES, x, stride,            \
-             n_features, sums + i * CLASSES, sums_stride, ahead, copying);                        \
+        tile(in_integers, r, n, w + i * panel * (in_integers ? 2 : 4), panel,                     \
+             in_integers ? scales + i * CLASSES : NULL, x, stride, n_features,                    \
+             sums + i * CLASSES, sums_stride, ahead, copying);                                    \
         ahead.weights += n * ahead.share;                                                         \
     }
 #define TILES(in_integers, r)                                                                     \
     case r: AT_ONCE(in_integers, r, 4) AT_ONCE(in_integers, r, 2) AT_ONCE(in_integers, r, 1) break;
 
 static void
-tiles(int64_t rows, const float *w, int64_t n_panels, int64_t panel, const float *x, int64_t stride,
-      int64_t n_features, double *sums, int64_t sums_stride, Ahead ahead, Copying *copying)
-{
-    const double *scales = sums; /* which are not read */
-    int64_t i = 0;
-    switch (rows) { TILES(0, 1) TILES(0, 2) TILES(0, 3) TILES(0, 4) TILES(0, 5) TILES(0, 6) }
-}
-
-static void
-tiles_of_integers(int64_t rows, const int16_t *w, const double *scales, int64_t n_panels,
-                  int64_t panel, const float *x, int64_t stride, int64_t n_features, double *sums,
-                  int64_t sums_stride, Ahead ahead, Copying *copying)
+tiles(int64_t rows, const char *w, const double *scales, int64_t n_panels, int64_t panel,
+      const float *x, int64_t stride, int64_t n_features, double *sums, int64_t sums_stride,
+      Ahead ahead, Copying *copying)
 {
     int64_t i = 0;
-    switch (rows) { TILES(1, 1) TILES(1, 2) TILES(1, 3) TILES(1, 4) TILES(1, 5) TILES(1, 6) }
+    if (scales)
+        switch (rows) { TILES(1, 1) TILES(1, 2) TILES(1, 3) TILES(1, 4) TILES(1, 5) TILES(1, 6) }
+    else
+        switch (rows) { TILES(0, 1) TILES(0, 2) TILES(0, 3) TILES(0, 4) TILES(0, 5) TILES(0, 6) }
 }
 
 /* How often `tiles` goes through the features for so many rows. */
@@ -496,6 +492,7 @@ score(const Scoring *s, int64_t range, int64_t group)
     for (int64_t b = first_block; b < end_block; b++) {
         const int64_t at = b * m.n_panels * panel;
         const char *w = s->in_integers ? (char *)(m.integers + at) : (char *)(m.lines + at);
+        const double *scales = s->in_integers ? m.scales + b * m.n_panels * CLASSES : NULL;
         const int64_t n = features(&m, b);
         for (int64_t t = first_tile; t < end_tile; t++, current = !current) {
             while (copying.n_rows)
@@ -521,13 +518,8 @@ score(const Scoring *s, int64_t range, int64_t group)
             if (s->exact)
                 for (int64_t i = 0; i < rows; i++)
                     add_squares(x + i * stride, n, sums + (row + i + 1) * s->row_size - EIGHT);
-            if (s->in_integers)
-                tiles_of_integers(rows, m.integers + at, m.scales + b * m.n_panels * CLASSES,
-                                  m.n_panels, panel, x, stride, n, sums + row * s->row_size,
-                                  s->row_size, ahead, &copying);
-            else
-                tiles(rows, m.lines + at, m.n_panels, panel, x, stride, n,
-                      sums + row * s->row_size, s->row_size, ahead, &copying);
+            tiles(rows, w, scales, m.n_panels, panel, x, stride, n, sums + row * s->row_size,
+                  s->row_size, ahead, &copying);
         }
     }
 }
