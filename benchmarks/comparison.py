@@ -27,7 +27,8 @@ def is_asked_for(config: pytest.Config) -> bool:
 
 def has_other_environment(config: pytest.Config) -> bool:
     """Tell whether the baseline's environment is to be another one."""
-    return any(config.getoption(f"baseline_{name}") for name in ("with", "python", "set"))
+    names = "with", "requirements", "python", "set"
+    return any(config.getoption(f"baseline_{name}") for name in names)
 
 
 def compared(config: pytest.Config) -> list[str]:
@@ -109,6 +110,7 @@ def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
             config.getoption("baseline_python"),
             dict(config.getoption("baseline_set") or ()),
             terminalreporter.write_line if terminalreporter else print,
+            config.getoption("baseline_requirements") or (),
         )
     except BaselineError as error:
         raise pytest.UsageError(str(error)) from error

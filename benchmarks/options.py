@@ -61,6 +61,11 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
         help="compare with an environment that has this instead, repeatable: 'numpy==2.2.6'",
     )  # fmt: skip
     group.addoption(
+        "--baseline-requirements", action="append", metavar="FILE",
+        help="compare with an environment that has what this file says, repeatable: requirements "
+        "or constraints as pip takes them, what pip freeze says, a pylock.toml",
+    )  # fmt: skip
+    group.addoption(
         "--baseline-python", metavar="PATH", help="compare with this interpreter's environment"
     )
     group.addoption(

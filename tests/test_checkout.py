@@ -5,12 +5,14 @@ import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from benchmarks.errors import BaselineError
-from benchmarks.gate.baseline import Baseline, own_folders
+from benchmarks.gate.baseline import Baseline
 from benchmarks.gate.checkout import Checkout, CheckoutError
+from benchmarks.gate.sources import own_folders
 from tests.helpers.repository import git
 
 
@@ -39,6 +41,15 @@ def baseline(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Baseline:
         sys.modules, "pkg", SimpleNamespace(__file__=str(repository / "pkg" / "__init__.py"))
     )
     return Baseline(["pkg:serve"], "HEAD", variables={"GLIBC_TUNABLES": ""})
+
+
+def facts(sources: dict[str, str], extensions: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return what a worker says that imported such modules."""
+    return {"sources": sources, "extensions": extensions or {}, "origins": {}, "loaded": {}}
+
+
+def unexpected(sentence: str) -> None:
+    raise AssertionError(sentence)
 
 
 def test_where_a_branch_left_another(repository: Path) -> None:
@@ -99,10 +110,11 @@ def test_what_git_ignores_is_the_same_on_both_sides(repository: Path, baseline: 
     for name in ("_version", "added"):  # the second is new, and no one ignores it
         sources[f"pkg.{name}"] = str(repository / "pkg" / f"{name}.py")
         Path(sources[f"pkg.{name}"]).write_text(name)
-    said = baseline.complete("pkg:serve", sources)
+    side = baseline.side("pkg:serve", facts(sources), unexpected)
+    said = side.said
     assert said[0] == "git ignores pkg/_version.py: both sides have that of the work tree"
     assert said[1:] == ["shared weights and examples have small pages on both sides, copies do not"]
-    folder = baseline.folders("pkg:serve", {"pkg": sources["pkg"]})[0][-1]
+    folder = side.folders[0][-1]
     assert sorted(path.name for path in (Path(folder) / "pkg").iterdir()) == [
         "__init__.py", "_version.py",
     ]  # fmt: skip
@@ -112,15 +124,16 @@ def test_what_git_ignores_is_the_same_on_both_sides(repository: Path, baseline: 
 def test_compiled_parts_that_a_commit_lacks(repository: Path, baseline: Baseline) -> None:
     compiled = repository / "pkg" / f"_fast{EXTENSION_SUFFIXES[0]}"
     compiled.touch()
+    of_current = facts({"pkg._fast": str(compiled)}, {"pkg._fast": str(compiled)})
     with pytest.raises(BaselineError, match=r"has no pkg/_fast.* is compiled, .*--baseline-python"):
-        baseline.complete("pkg:serve", {"pkg._fast": str(compiled)})
+        baseline.side("pkg:serve", of_current, unexpected)
     baseline.close()
 
 
 def test_an_import_hook_that_ignores_the_path(repository: Path, baseline: Baseline) -> None:
     module = {"pkg": str(repository / "pkg" / "__init__.py")}
     with pytest.raises(BaselineError, match=r"an import hook, .* takes pkg from .* PYTHONPATH"):
-        baseline.check_sources("pkg:serve", module)
+        baseline.check_sources("pkg:serve", facts(module))
     baseline.close()
 
 

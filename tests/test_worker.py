@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from benchmarks.errors import LackingError, UnavailableError, WorkerError
-from benchmarks.gate.baseline import own_folders
 from benchmarks.gate.shared import SharedData
+from benchmarks.gate.sources import own_folders
 from benchmarks.measuring.workload import Workload
 from benchmarks.own.loading import NOTHING
 from benchmarks.predictors.by_name import find
@@ -267,7 +267,7 @@ from benchmarks.gate.shared import SharedData
 from benchmarks.own.loading import NOTHING
 from benchmarks.measuring.workload import Workload
 from benchmarks.workers.processes import Worker
-from benchmarks.gate.baseline import own_folders
+from benchmarks.gate.sources import own_folders
 from benchmarks.predictors.by_name import find
 shared = SharedData(Workload(20, 30, 8), NOTHING)
 workers = [Worker(sys.executable, {}, shared) for _ in range(3)]

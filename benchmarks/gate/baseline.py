@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-import linpredict
 from benchmarks.errors import BaselineError, LackingError, described
+from benchmarks.gate import environments
 from benchmarks.gate.checkout import Checkout, CheckoutError, current_commit
-from benchmarks.gate.environments import (
-    UnusableEnvironmentError,
-    check_interpreter,
-    with_requirements,
-)
+from benchmarks.gate.environments import with_project, with_requirements
+from benchmarks.gate.interpreters import UnusableEnvironmentError, check_interpreter
+from benchmarks.gate.requirements import distribution, read
+from benchmarks.gate.sources import folder_of, own_folders, project_to_build, root, source_folder
+from benchmarks.gate.what_differs import Facts
 from benchmarks.predictors.by_name import OF_PACKAGE, is_of_other_library
-from benchmarks.workers.worker import is_installed
 
 PAGES = {"NUMPY_MADVISE_HUGEPAGE", "GLIBC_TUNABLES"}  # variables that choose pages of memory
+# Where modules are looked for first, where at last, and in which work tree they are not.
 Folders = tuple[list[str], list[str], str | None]
+
+
+class Side(NamedTuple):
+    """How processes of the baseline make a predictor, and what a user should know of it."""
+
+    python: str
+    variables: Mapping[str, str]
+    folders: Folders
+    said: list[str]
 
 
 class Baseline:
@@ -34,8 +42,8 @@ class Baseline:
 
     `names` are the predictors of the run, whose own modules are already imported. `revision` is a
     commit of the repository that each one's source lies in, `requirements` what an environment of
-    its own has instead, as pip takes it. `variables` are set beside those of this process, and
-    `say` is told what takes more than seconds.
+    its own has instead, as pip takes it, and `files` hold more of them. `variables` are set beside
+    those of this process, and `say` is told what takes more than seconds.
 
     Raises
     ------
@@ -52,15 +60,18 @@ class Baseline:
         python: str | None = None,
         variables: Mapping[str, str] | None = None,
         say: Callable[[str], None] = print,
+        files: Sequence[str] = (),
     ) -> None:
         self.variables = dict(variables or {})
         self._asked = [
             *requirements,
+            *files,
             *([f"Python {python}"] if python else ()),
             *(f"{name}={value}" for name, value in self.variables.items()),
         ]
         self.python = sys.executable
         self._checkouts: dict[str, Checkout] = {}
+        self._lines: list[str] = []
         option = ""
         try:
             if revision is not None:
@@ -70,9 +81,12 @@ class Baseline:
             if python:
                 option = "--baseline-python"
                 self.python = check_interpreter(python)
-            if requirements:
-                option = "--baseline-with"
-                self.python = with_requirements(requirements, self.python, say)
+            if files:
+                option = "--baseline-requirements"
+                self._lines = self._read(files, say)
+            if requirements or files:
+                option = "--baseline-requirements" if not requirements else "--baseline-with"
+                self.python = with_requirements(requirements, self.python, say, self._lines)
         except (CheckoutError, UnusableEnvironmentError) as error:
             self.close()
             raise BaselineError(f"{option}: {error}") from error
@@ -88,32 +102,91 @@ class Baseline:
         commits = {of.commit for of in self._checkouts.values()}
         return commits.pop() if len(commits) == 1 and not self._asked else str(self)
 
-    def folders(self, name: str, sources: Mapping[str, str]) -> Folders:
-        """Return where this side looks for modules first, where at last, and where it does not.
+    def _read(self, files: Sequence[str], say: Callable[[str], None]) -> list[str]:
+        """Return the lines of requirements files, and say what is left out."""
+        lines = []
+        version = environments.described(self.python)["version"]
+        for file in files:
+            kept, left_out = read(file, version)
+            lines += kept
+            for line in left_out:
+                say(f"{file}: {line} is left out: --baseline chooses the code of a work tree")
+        return lines
+
+    def side(self, name: str, current: Facts, say: Callable[[str], None]) -> Side:
+        """Return how this side makes a predictor, by what the current one has imported for it.
 
         What an environment has installed comes before the current side's work tree, and a commit's
-        before that. `sources` are the modules that the current side imported from work trees, and
-        their files.
-        """
-        roots = dict.fromkeys([*own_folders(), *(root(*source) for source in sources.items())])
-        checkout = self._checkouts.get(name)
-        first, last = [], []
-        for folder in map(Path, roots):
-            if checkout and folder in checkout:
-                first.append(str(checkout.counterpart(folder)))
-            elif self.python == sys.executable:
-                first.append(str(folder))
-            else:
-                last.append(str(folder))
-        return first, last, str(checkout.work_tree) if checkout else None
+        files before that. A project whose modules are compiled, or were installed from the work
+        tree, is built at the commit, and comes first.
 
-    def check_sources(self, name: str, sources: Mapping[str, str]) -> None:
+        Raises
+        ------
+        BaselineError
+            If it cannot be built.
+        """
+        sources, checkout = current["sources"], self._checkouts.get(name)
+        said, python, first, last = self._not_named(current), self.python, list[str](), list[str]()
+        try:
+            project = checkout and project_to_build(checkout, current)
+            if checkout and project:
+                python, sentence = self._build(checkout, project, say)
+                said.append(sentence)
+        except (CheckoutError, UnusableEnvironmentError) as error:
+            raise BaselineError(f"--baseline: {error}") from error
+        if checkout and not project:
+            said += copy_ignored(checkout, sources)
+        for folder in map(Path, [*own_folders(), *(root(*source) for source in sources.items())]):
+            in_commit = checkout is not None and folder in checkout
+            place = str(checkout.counterpart(folder) if checkout and in_commit else folder)
+            comes_first = python == sys.executable or (in_commit and not project)
+            (first if comes_first else last).append(place)
+        if checkout and (parted := checkout.parted()):
+            said.append(
+                f"HEAD lacks commits of {checkout.commit[:7]}, which count as its changes: "
+                f"--baseline {checkout.commit[:7]}...HEAD compares with {parted}, where it left"
+            )
+        if not PAGES.isdisjoint(self.variables):
+            said.append("shared weights and examples have small pages on both sides, copies do not")
+        work_tree = str(checkout.work_tree) if checkout else None
+        folders = list(dict.fromkeys(first)), list(dict.fromkeys(last)), work_tree
+        return Side(python, self.variables, folders, said)
+
+    def _build(
+        self, checkout: Checkout, project: Path, say: Callable[[str], None]
+    ) -> tuple[str, str]:
+        """Return an interpreter that has a project as it is at the commit, and a sentence on it."""
+        checkout.add_history()
+        folder, commit = checkout.counterpart(project), checkout.commit
+        if not folder.is_dir():
+            raise CheckoutError(f"{commit[:7]} has no folder {project.name}: choose a later commit")
+        where = str(project.relative_to(checkout.work_tree))
+        python = with_project(folder, commit, where, self.python, say)
+        return (
+            python,
+            f"pip built {project.name} at {commit[:7]}; current was built before",
+        )
+
+    def _not_named(self, current: Facts) -> list[str]:
+        """Say what was imported that the requirements files do not name: both sides have it."""
+        named = set(map(distribution, self._lines))
+        others = [
+            name
+            for name in current["loaded"]
+            if named and name not in named and not folder_of(current["origins"].get(name, {}))
+        ]
+        listed = ", ".join(others)
+        return [f"not in the requirements, so on both sides as for current: {listed}"] * bool(
+            others
+        )
+
+    def check_sources(self, name: str, baseline: Facts) -> None:
         """Raise `BaselineError` if this side imported the work tree's code in place of a commit's.
 
         An editable install does so where the commit lacks what the work tree has.
         """
         checkout = self._checkouts.get(name)
-        for module, file in sources.items():
+        for module, file in (baseline["sources"] | baseline["extensions"]).items():
             if checkout and Path(file) in checkout:
                 commit = checkout.commit[:7]
                 if checkout.counterpart(Path(file)).exists():
@@ -126,39 +199,6 @@ class Baseline:
                     f"{commit} has no module {module}, and {file} would be imported on both "
                     "sides: choose a commit that has it"
                 )
-
-    def complete(self, name: str, sources: Mapping[str, str]) -> list[str]:
-        """Add generated modules to a commit, and say what else is not as one may think.
-
-        `sources` are those of `folders`. A module that git ignores is the same on both sides then.
-
-        Raises
-        ------
-        BaselineError
-            If the commit lacks a compiled one, which has to be built for it.
-        """
-        said, checkout = [], self._checkouts.get(name)
-        if checkout:
-            files = {Path(file) for file in sources.values() if Path(file) in checkout}
-            for file in checkout.ignored(sorted(files)):
-                where = file.relative_to(checkout.work_tree)
-                if file.name.endswith(tuple(EXTENSION_SUFFIXES)):
-                    raise BaselineError(
-                        f"{checkout.commit[:7]} has no {where}, which is compiled, and git ignores "
-                        "it: install that commit in an environment of its own, and name its "
-                        "interpreter as --baseline-python in place of --baseline"
-                    )
-                checkout.counterpart(file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, checkout.counterpart(file))
-                said.append(f"git ignores {where}: both sides have that of the work tree")
-            if parted := checkout.parted():
-                said.append(
-                    f"HEAD lacks commits of {checkout.commit[:7]}, which count as its changes: "
-                    f"--baseline {checkout.commit[:7]}...HEAD compares with {parted}, where it left"
-                )
-        if not PAGES.isdisjoint(self.variables):
-            said.append("shared weights and examples have small pages on both sides, copies do not")
-        return said
 
     def commits(self, name: str) -> tuple[str, str]:
         """Return the commits of the current side and of this; a ``+`` stands for changes since."""
@@ -194,35 +234,19 @@ def checkouts(names: Sequence[str], revision: str) -> dict[str, Checkout]:
     return found
 
 
-def source_folder(name: str) -> Path:
-    """Return the folder of the source code that a predictor is made from."""
-    module = linpredict if name in OF_PACKAGE else sys.modules[name.partition(":")[0]]
-    if not module.__file__:
-        raise CheckoutError(f"{name} has no source file: name a module that has one")
-    folder = Path(os.path.realpath(module.__file__)).parent
-    if is_installed(str(folder)):
-        raise CheckoutError(
-            f"{name} is installed in {folder}, and not in a git work tree: install it with "
-            "pip install -e, or compare versions with --baseline-with"
-        )
-    return folder
+def copy_ignored(checkout: Checkout, sources: Mapping[str, str]) -> list[str]:
+    """Add modules that git ignores, as generated ones are, to a commit's files, and say so.
 
-
-def own_folders() -> list[str]:
-    """Return the folders in which this process looks for modules before those of installations.
-
-    What PYTHONPATH names counts as such, whatever it is called: module systems put packages there.
+    Both sides have them then as they are in the work tree.
     """
-    folders = (os.path.realpath(folder or ".") for folder in sys.path)
-    named = set(map(os.path.realpath, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    return [folder for folder in folders if folder in named or not is_installed(folder)]
-
-
-def root(module: str, file: str) -> str:
-    """Return the folder that a module was found in, by its name."""
-    path = Path(file)
-    levels = module.count(".") + path.name.startswith("__init__.")
-    return str(path.parents[levels])
+    said = []
+    files = {Path(file) for file in sources.values() if Path(file) in checkout}
+    for file in checkout.ignored(sorted(files)):
+        checkout.counterpart(file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, checkout.counterpart(file))
+        where = file.relative_to(checkout.work_tree)
+        said.append(f"git ignores {where}: both sides have that of the work tree")
+    return said
 
 
 @contextmanager

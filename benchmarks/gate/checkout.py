@@ -77,6 +77,26 @@ class Checkout:
         found = git(self.work_tree, "ls-files", *which, "--", *lacking).stdout.split(b"\0")
         return [self.work_tree / os.fsdecode(path) for path in found if path]
 
+    def add_history(self) -> None:
+        """Make a repository of the files, with the tags by which builds tell their version."""
+        if not (self.folder / ".git").exists():
+            git(self.folder, "init", "--quiet")
+            objects = git(self.work_tree, "rev-parse", "--git-path", "objects").stdout.decode()
+            alternates = self.folder / ".git" / "objects" / "info" / "alternates"
+            alternates.write_text(f"{(self.work_tree / objects.strip()).resolve()}\n")
+            tags = "refs/tags/*:refs/tags/*"
+            git(
+                self.folder,
+                "fetch",
+                "--quiet",
+                "--no-recurse-submodules",
+                str(self.work_tree),
+                tags,
+            )
+            git(self.folder, "update-ref", "--no-deref", "HEAD", self.commit)
+            git(self.folder, "read-tree", "HEAD")
+            git(self.folder, "update-index", "-q", "--refresh")
+
     def parted(self) -> str:
         """Return where HEAD left the commit, in short; "" where HEAD has all that it has."""
         (parting,) = git(self.work_tree, "merge-base", self.commit, "HEAD").stdout.split() or (b"",)

@@ -17,53 +17,41 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import unquote, urlsplit
 
+from benchmarks.gate.interpreters import (
+    PREFIX,
+    UnusableEnvironmentError,
+    answers,
+    check_interpreter,
+    environment,
+    last_words,
+    run,
+)
+from benchmarks.gate.requirements import contents, digest, local, normal
 from benchmarks.wording.quantities import binary
-from benchmarks.workers.processes import FOREIGN
 from linpredict.cache import cache_folder
 
-STARTING = 60.0  # seconds for an interpreter to start and import NumPy
 UNUSED = 30 * 86400.0  # seconds after which an environment is removed when another one is made
-OLDEST = (3, 9)
-PREFIX = "linpredict: "  # of a probe's answers: whatever runs at start-up may print as well
 WHOLE = "requirements.txt"  # written last
-FILES = "files.txt"  # what it holds: sizes and paths
-# What tells pip to install somewhere else, something else, or to say less than why it fails.
-DISTURBING = (
-    *("DRY_RUN", "EDITABLE", "FORCE_REINSTALL", "IGNORE_INSTALLED", "NO_DEPENDENCIES", "NO_DEPS"),
-    *("PREFIX", "PYTHON", "QUIET", "REQUIREMENT", "ROOT", "TARGET", "UPGRADE", "USER", "VERBOSE"),
+FILES = "held.txt"  # sizes and paths
+# Of the pip of the environment below. -I: not what lies in the current folder.
+PIP_INSTALL = "-I", "-m", "pip", "install", "--no-input", "--no-color", "--no-user"
+BUILDING = (  # variables that compilers and build backends heed
+    *("CC", "CXX", "FC", "LD", "AR", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "FFLAGS", "LDFLAGS"),
+    *("CMAKE_ARGS", "CMAKE_GENERATOR", "RUSTFLAGS", "SKBUILD_CMAKE_ARGS", "MAKEFLAGS"),
 )
 
-# Python 2 and 3.6 parse it, too. Not from the current folder, which "" stands for.
-PROBE = f"""
-import sys
-sys.path = [folder for folder in sys.path if folder]
-import json, platform
-def answer(what):
-    sys.stdout.write("\\n{PREFIX}" + json.dumps(what) + "\\n")
-    sys.stdout.flush()
-answer([platform.python_implementation(), sys.version_info[:2]])
-if sys.version_info >= {OLDEST}:
-    try:
-        import numpy
-        answer(numpy.__version__ and "")
-    except BaseException as error:
-        missing = isinstance(error, ImportError) and error.name == "numpy"
-        reason = str(error).split("Original error was:")[-1].strip().split("\\n")[0]
-        answer(None if missing else type(error).__name__ + ": " + reason)
-"""
 DESCRIPTION = f"""
 import sys
 sys.path = [folder for folder in sys.path if folder]
@@ -73,6 +61,7 @@ folders = [folder for folder in sys.path if folder in known]
 held = [name for folder in filter(os.path.isdir, sys.path) for name in os.listdir(folder)]
 held = [name for name in held if name.endswith("-info")]
 print("\\n{PREFIX}" + json.dumps({{
+    "version": list(sys.version_info[:2]),
     "interpreter": [os.path.realpath(sys.executable), sys.version, platform.machine()],
     "folders": folders, "held": sorted(held), "pip": bool(importlib.util.find_spec("pip")),
 }}))
@@ -90,63 +79,11 @@ def add():
 """
 
 
-class UnusableEnvironmentError(ValueError):
-    """Why an interpreter or an environment cannot be measured."""
-
-
-def check_interpreter(python: str) -> str:
-    """Return the absolute path of an interpreter that has NumPy, in whatever environment.
-
-    Given is a path or a command. Links are not followed: that of a virtual environment is one.
-
-    Raises
-    ------
-    UnusableEnvironmentError
-        If it is not CPython 3.9 or newer that runs, within `STARTING`, and imports NumPy.
-    """
-    path = os.path.abspath(shutil.which(python) or os.path.expanduser(python))
-    if os.path.isdir(path):
-        raise UnusableEnvironmentError(f"{path} is a folder, expected an interpreter: bin/python")
-    if not os.path.exists(path):
-        raise UnusableEnvironmentError(f"there is no file or command {python!r}")
-    if not os.access(path, os.X_OK):
-        raise UnusableEnvironmentError(f"{path} cannot be run: it is not executable")
-    try:
-        done = run([path, "-c", PROBE], STARTING)
-    except subprocess.TimeoutExpired:
-        raise UnusableEnvironmentError(
-            f"{path} took more than {STARTING:g} s to start and import NumPy"
-        ) from None
-    except OSError as error:
-        raise UnusableEnvironmentError(f"{path} cannot be run: {error.strerror}") from error
-    (implementation, version), *rest = answers(path, done)
-    found = f"{implementation} {version[0]}.{version[1]}"
-    if implementation != "CPython" or tuple(version) < OLDEST:
-        oldest = f"{OLDEST[0]}.{OLDEST[1]}"
-        raise UnusableEnvironmentError(f"{path} is {found}, expected CPython {oldest} or newer")
-    if not rest:
-        raise UnusableEnvironmentError(f"{path} ends when it imports NumPy: {last_words(done)}")
-    if rest[0] is None:
-        target = Path(path).parent / os.readlink(path) if os.path.islink(path) else Path(path)
-        if target.parent != Path(path).parent and (target.parents[1] / "pyvenv.cfg").exists():
-            raise UnusableEnvironmentError(
-                f"{path} is a link to {target}, whose environment Python does not find from there: "
-                f"give {target}"
-            )
-        install = shlex.join([path, "-m", "pip", "install", "numpy"])
-        raise UnusableEnvironmentError(
-            f"{path} has no NumPy: install it there with {install}, or, where a system manages it, "
-            "in a virtual environment made from it, and give the environment's interpreter"
-        )
-    if rest[0]:
-        raise UnusableEnvironmentError(f"{path} cannot import NumPy: {rest[0]}")
-    return path
-
-
 def with_requirements(
     requirements: Sequence[str],
     python: str = sys.executable,
     say: Callable[[str], None] = print,
+    lines: Sequence[str] = (),
 ) -> str:
     """Return the interpreter of an environment that differs from another by some packages.
 
@@ -154,9 +91,10 @@ def with_requirements(
     requirements leave open (``numpy<2.3``, a branch) stays as it was when it was made. Where there
     is no cache folder to be trusted, it is for this run alone.
 
-    Requirements are ``numpy==2.2.6``, a folder, a wheel, ``package @ git+https://…``. A folder or
-    file whose contents have changed makes another environment; order, repetitions and white space
-    do not matter. Everything else is that of `python`. `say` is told what takes seconds.
+    Requirements are ``numpy==2.2.6``, a folder, a wheel, ``package @ git+https://…``; `lines` are
+    more of them, from files. A folder or file whose contents have changed makes another
+    environment; order, repetitions and white space of requirements do not matter. Everything else
+    is that of `python`. `say` is told what takes seconds.
 
     Raises
     ------
@@ -165,82 +103,170 @@ def with_requirements(
     """
     asked = {normal(requirement): requirement.strip() for requirement in requirements}
     wanted = [asked[key] for key in sorted(asked)]
+    lines = list(lines)
+
+    def fill(made: Environment) -> None:
+        # A version that the environment below has is not installed again, whatever the file holds.
+        again = [line for line in wanted + lines if "://" in line or ".whl" in line]
+        if again := [line for line in again if not line.startswith("-")]:
+            made.pip_install("--force-reinstall", "--no-deps", "-r", made.write("again.txt", again))
+        made.pip_install(*wanted, *(["-r", made.write("files.txt", lines)] if lines else []))
+        plain = [re.sub(r"\s--.*", "", line) for line in wanted + lines if line[0] != "-"]
+        made.prove([line for line in plain if not local(line) and "://" not in line])
+
+    parts = [sorted(asked), lines, contents(wanted + lines)]
+    what = ", ".join(wanted + [line for line in lines if line[0] != "-"])
+    return kept(parts, textwrap.shorten(what, 200, placeholder=" …"), python, fill, say)
+
+
+def with_project(
+    folder: Path,
+    commit: str,
+    where: str,
+    python: str = sys.executable,
+    say: Callable[[str], None] = print,
+) -> str:
+    """Return the interpreter of an environment in which a commit's project is built and installed.
+
+    `folder` holds its files at the `commit`, of a repository in which it is `where`. It is built
+    without isolation where what that asks for is installed, and with isolation otherwise, and kept
+    as `with_requirements` says.
+
+    Raises
+    ------
+    UnusableEnvironmentError
+        If it cannot be built, with pip's last words.
+    """
+
+    def fill(made: Environment) -> None:
+        build = "--no-deps", "--force-reinstall", str(folder)
+        try:
+            made.pip_install("--no-build-isolation", "--check-build-dependencies", *build)
+        except UnusableEnvironmentError as error:
+            if "build dependencies" not in str(error):
+                raise
+            say(f"building {folder.name} at {commit[:7]} with what it asks for, apart from others")
+            made.pip_install(*build)
+
+    variables = {name: os.environ[name] for name in BUILDING if name in os.environ}
+    parts = ["project", commit, where, variables]
+    return kept(parts, f"{folder.name} at {commit[:7]}", python, fill, say)
+
+
+def described(python: str) -> dict[str, Any]:
+    """Describe an interpreter and what is installed for it."""
+    found: dict[str, Any] = answers(python, run([python, "-c", DESCRIPTION]))[0]
+    return found
+
+
+def kept(
+    parts: Sequence[object],
+    what: str,
+    python: str,
+    fill: Callable[[Environment], None],
+    say: Callable[[str], None],
+) -> str:
+    """Return the interpreter of the environment that is known by its `parts`, made if need be.
+
+    It holds `what`, which `fill` installs, over that of `python`.
+    """
     try:
-        base = answers(python, run([python, "-c", DESCRIPTION]))[0]
-        contents = [digest(path) for path in map(local, wanted) if path]
+        base = described(python)
         settings = {name: value for name, value in environment().items() if name[:4] == "PIP_"}
-        contents += map(digest, settings_files(settings))
-        parts = json.dumps([base, sorted(asked), contents, settings, LAYER], sort_keys=True)
+        of_files = [digest(path) for path in settings_files(settings)]
+        key = json.dumps([base, *parts, of_files, settings, LAYER], sort_keys=True)
         root = kept_in()
-        folder = root / hashlib.sha256(parts.encode()).hexdigest()[:16]
+        folder = root / hashlib.sha256(key.encode()).hexdigest()[:16]
         if not is_whole(folder):
             with locked(root, say) as lock:
                 if not is_whole(folder):  # nor has another made it meanwhile
                     for left in root.iterdir():
                         if left.is_dir() and (left == folder or is_left_over(left)):
                             shutil.rmtree(left)
-                    kept = f", beside {kept_bytes(root)} of others" if any(root.glob("*/")) else ""
-                    say(f"making an environment with {', '.join(wanted)} in {folder}{kept}")
+                    beside = kept_bytes(root)
+                    say(f"making an environment with {what} in {folder}{beside}")
                     try:
-                        make(folder, wanted, python, base, lock)
-                    except BaseException:
-                        shutil.rmtree(folder, ignore_errors=True)
-                        raise
+                        make(Environment(folder, lock), what, python, base, fill)
+                    finally:
+                        if not (folder / WHOLE).exists():
+                            shutil.rmtree(folder, ignore_errors=True)
         os.utime(folder / WHOLE)
     except OSError as error:
         raise UnusableEnvironmentError(f"no environment can be made: {error}") from error
     return str(folder / "bin" / "python")
 
 
-def make(
-    folder: Path, wanted: list[str], python: str, base: dict[str, Any], lock: IO[bytes]
-) -> None:
-    """Make an environment over another, and mark it as whole."""
+@dataclass(frozen=True)
+class Environment:
+    """An environment that is being made.
 
-    def do(*command: str) -> None:
-        # The lock is held by what is run as well: should this be killed, that goes on for a while.
+    The lock is held by what is run as well: should this process be killed, that goes on a while.
+    """
+
+    folder: Path
+    lock: IO[bytes]
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "bin" / "python")
+
+    @property
+    def packages(self) -> Path:
+        (found,) = self.folder.glob("lib/python*/site-packages")
+        return found
+
+    def write(self, name: str, lines: Sequence[str]) -> str:
+        """Write a file into its folder, and return its path."""
+        (self.folder / name).write_text("\n".join([*lines, ""]), encoding="utf-8")
+        return str(self.folder / name)
+
+    def do(self, *command: str) -> None:
         # PIP_PYTHON: pip's configuration may name another one, the environment below.
-        variables = environment() | {"PIP_PYTHON": str(folder / "bin" / "python")}
-        if (done := run(list(command), None, [lock.fileno()], variables)).returncode:
+        variables = environment() | {"PIP_PYTHON": self.python}
+        if (done := run(list(command), None, [self.lock.fileno()], variables)).returncode:
             raise UnusableEnvironmentError(pip_error(done))
 
-    do(python, "-I", "-m", "venv", "--without-pip", str(folder))
-    made = str(folder / "bin" / "python")
-    (packages,) = folder.glob("lib/python*/site-packages")
-    layer = f"_over_{folder.name}"  # of its own for each: one may lie over another
-    (packages / f"{layer}.py").write_text(LAYER.format(folders=base["folders"]))
-    (packages / f"{layer}.pth").write_text(f"import {layer}; {layer}.add()\n")
+    def pip_install(self, *arguments: str) -> None:
+        self.do(self.python, *PIP_INSTALL, *arguments)
+
+    def prove(self, names: Sequence[str]) -> None:
+        """Refuse an environment that pip's configuration kept from holding what was asked for."""
+        plain = {name: value for name, value in environment().items() if name[:4] != "PIP_"}
+        plain["PIP_CONFIG_FILE"] = os.devnull
+        without_index = [self.python, *PIP_INSTALL, "--no-index", "--no-deps", *names]
+        lacks_some = bool(names) and run(without_index, variables=plain).returncode
+        if lacks_some or not (names or any(self.packages.glob("*.dist-info"))):
+            raise UnusableEnvironmentError(
+                "pip installed nothing, or somewhere else: look for target, prefix, root and "
+                "dry-run in what `pip config list` says, and remove them"
+            )
+
+
+def make(
+    made: Environment,
+    what: str,
+    python: str,
+    base: dict[str, Any],
+    fill: Callable[[Environment], None],
+) -> None:
+    """Make an environment over another, and mark it as whole."""
+    made.do(python, "-I", "-m", "venv", "--without-pip", str(made.folder))
+    layer = f"_over_{made.folder.name}"  # of its own for each: one may lie over another
+    (made.packages / f"{layer}.py").write_text(LAYER.format(folders=base["folders"]))
+    (made.packages / f"{layer}.pth").write_text(f"import {layer}; {layer}.add()\n")
     if not base["pip"]:
         try:
-            do(made, "-I", "-m", "ensurepip")
+            made.do(made.python, "-I", "-m", "ensurepip")
         except UnusableEnvironmentError as error:
             raise UnusableEnvironmentError(f"{python} has no pip: install it there") from error
-    # The one below. -I: not what lies in the current folder.
-    pip = [made, "-I", "-m", "pip", "install", "--no-input", "--no-color", "--no-user"]
-    # A version that the environment below has is not installed again, whatever the file holds.
-    if files := [name for name in wanted if "://" in name or name.endswith(".whl")]:
-        do(*pip, "--force-reinstall", "--no-deps", *files)
-    do(*pip, *wanted)
-    prove(pip, [name for name in wanted if not local(name) and "://" not in name], packages)
+    fill(made)
     try:
-        check_interpreter(made)
+        check_interpreter(made.python)
     except UnusableEnvironmentError as error:
-        raise UnusableEnvironmentError(f"with {', '.join(wanted)}: {error}") from error
-    (folder / FILES).write_text("".join(f"{file.stat().st_size} {file}\n" for file in held(folder)))
-    (folder / WHOLE).write_text("\n".join([f"# over {python}", *wanted, ""]))
-
-
-def prove(pip: list[str], names: list[str], packages: Path) -> None:
-    """Refuse an environment that pip's configuration kept from holding what was asked for."""
-    plain = {name: value for name, value in environment().items() if name[:4] != "PIP_"}
-    plain["PIP_CONFIG_FILE"] = os.devnull
-    without_index = [*pip, "--no-index", "--no-deps", *names]
-    lacks_some = bool(names) and run(without_index, variables=plain).returncode
-    if lacks_some or not (names or any(packages.glob("*.dist-info"))):
-        raise UnusableEnvironmentError(
-            "pip installed nothing, or somewhere else: look for target, prefix, root and dry-run "
-            "in what `pip config list` says, and remove them"
-        )
+        raise UnusableEnvironmentError(f"with {what}: {error}") from error
+    of_all = "".join(f"{file.stat().st_size} {file}\n" for file in held(made.folder))
+    (made.folder / FILES).write_text(of_all)
+    (made.folder / WHOLE).write_text(f"# over {python}\n{what}\n")
 
 
 def held(folder: Path) -> list[Path]:
@@ -263,9 +289,10 @@ def is_whole(folder: Path) -> bool:
 
 
 def kept_bytes(root: Path) -> str:
-    """Return the size of the environments that are kept."""
+    """Say how large the environments are that are kept; "" where there are none."""
     lines = [line for file in root.glob(f"*/{FILES}") for line in file.read_text().splitlines()]
-    return binary(sum(int(line.split(" ", 1)[0]) for line in lines))
+    nbytes = sum(int(line.split(" ", 1)[0]) for line in lines)
+    return f", beside {binary(nbytes)} of others" if nbytes else ""
 
 
 def is_left_over(folder: Path) -> bool:
@@ -287,7 +314,12 @@ def settings_files(settings: dict[str, str]) -> list[Path]:
 
 
 def pip_error(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what pip says went wrong, in a sentence."""
+    """Return what pip, or what it ran, says went wrong, in a sentence."""
+    if ran := re.findall(r"lines of output\]\n(.*?)\[end of output\]", done.stderr, re.DOTALL):
+        lines = [line.strip() for line in ran[0].splitlines() if line.strip()]
+        is_error = re.compile(r"(?:.*: )?(?:fatal |cmake )?\w*error\b", re.IGNORECASE)
+        k = next((k for k, line in enumerate(lines) if is_error.match(line)), len(lines) - 1)
+        return "pip: " + " ".join(lines[k : k + 3 if lines[k].endswith(":") else k + 1])
     errors = re.findall(r"^ *(?:fatal|\w*error): (.+)$", done.stderr, re.MULTILINE | re.IGNORECASE)
     empty = re.compile("[a-z]+(-[a-z]+)+$|.*for help visit")  # a name for it, or an address
     errors = [error for error in errors if not empty.match(error)] or [last_words(done)]
@@ -297,88 +329,6 @@ def pip_error(done: subprocess.CompletedProcess[str]) -> str:
     if "(constraint)" in done.stdout:
         said += " (by a constraint: see PIP_CONSTRAINT and `pip config list`)"
     return said
-
-
-def run(
-    command: list[str],
-    patience: float | None = None,
-    pass_fds: Sequence[int] = (),
-    variables: dict[str, str] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; it and all that it starts end with the time it may take."""
-    with subprocess.Popen(
-        command, env=variables or environment(), start_new_session=True, pass_fds=pass_fds,
-        text=True, errors="replace",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        try:
-            said = process.communicate(timeout=patience)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, *said)
-
-
-def environment() -> dict[str, str]:
-    """Return the environment variables for processes of another environment, pip among them."""
-    dropped = {*FOREIGN, *(f"PIP_{name}" for name in DISTURBING)}
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    # Without a network, pip would take minutes to say so.
-    defaults = {"PIP_RETRIES": "1", "PIP_DEFAULT_TIMEOUT": "10"}
-    return defaults | kept | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-
-
-def answers(python: str, done: subprocess.CompletedProcess[str]) -> list[Any]:
-    lines = [line for line in done.stdout.splitlines() if line.startswith(PREFIX)]
-    if not lines:
-        raise UnusableEnvironmentError(f"{python} does not run as Python does: {last_words(done)}")
-    return [json.loads(line.removeprefix(PREFIX)) for line in lines]
-
-
-def last_words(done: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line of a program's errors, or else its status."""
-    lines = done.stderr.strip().splitlines()
-    return lines[-1].strip() if lines else f"it said nothing (status {done.returncode})"
-
-
-def normal(requirement: str) -> str:
-    """Return a requirement without white space, but for a path's; refuse an option, or nothing."""
-    if not requirement.strip() or requirement.strip().startswith("-"):
-        raise UnusableEnvironmentError(
-            f"{requirement!r} is not a requirement: give numpy==2.2.6, say, a folder or a wheel"
-        )
-    return requirement.strip() if local(requirement) else re.sub(r"\s", "", requirement)
-
-
-def local(requirement: str) -> Path | None:
-    """Return the folder or file that a requirement is, as pip tells it from a name."""
-    where = requirement.strip()
-    where = re.sub(r"^[\w.-]+\s*(\[[^]]*\])?\s*@\s*", "", where)  # package @ file://…
-    if where.startswith("file:"):
-        where = unquote(urlsplit(where).path)
-    path = Path(re.sub(r"(\[[^]]*\])?\s*(;.*)?$", "", where))  # extras and markers
-    if path.is_file() or (path.is_dir() and (os.sep in where or where.startswith("."))):
-        return path
-    return None
-
-
-def digest(path: Path) -> str:
-    """Return a digest of a file, or of a folder but for what is hidden or made from the rest."""
-    if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    found = []
-    for place, folders, files in os.walk(path):
-        here = Path(place)
-        made = ("__pycache__", *(("build", "dist") if here == path else ()))
-        folders[:] = [
-            name for name in folders
-            if not (name.startswith(".") or name.endswith(".egg-info") or name in made)
-            and not (here / name / "pyvenv.cfg").exists()
-        ]  # fmt: skip
-        sources = (here / name for name in files if not name.startswith("."))
-        found += [f"{x.relative_to(path)}\0{digest(x)}" for x in sources if x.is_file()]
-    return hashlib.sha256("\n".join(sorted(found)).encode(errors="replace")).hexdigest()
 
 
 def kept_in() -> Path:

@@ -55,9 +55,10 @@ import numpy as np
 
 from benchmarks.array_types import Array
 from benchmarks.errors import LackingError
-from benchmarks.gate.baseline import Baseline, Folders, blaming_baseline, own_folders
+from benchmarks.gate.baseline import Baseline, Folders, blaming_baseline
 from benchmarks.gate.judge import FALSE_ALARM, MISS, heeding, judge
 from benchmarks.gate.shared import SharedData, SharedExamples, compared
+from benchmarks.gate.sources import own_folders
 from benchmarks.gate.what_differs import as_saved, differences
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.rounds import MAX_ROUNDS
@@ -170,9 +171,6 @@ class Gate:
     def _started(self, source: Source, say: Callable[[str], None]) -> Compared | None:
         other, made, answers = self.baseline, count(1), list[Array | None]()
         layouts = random.sample(range(LAYOUTS), PROCESSES)  # of both sides alike
-        current = [self._start(layout, sys.executable) for layout in layouts]  # all import at once
-        with blaming_baseline():
-            baseline = [self._start(layout, other.python, other.variables) for layout in layouts]
 
         def prepare(workers: list[Worker], folders: Folders) -> dict[str, Any]:
             for worker in workers:
@@ -182,12 +180,14 @@ class Gate:
             n_replaced = self._replace_slow(workers, source, folders)
             return {**workers[0].facts(), "replaced": n_replaced}
 
+        current = [self._start(layout, sys.executable) for layout in layouts]  # all import at once
         facts = prepare(current, (own_folders(), [], None))
-        said = other.complete(source.name, facts["sources"])
+        side = other.side(source.name, facts, say)
         try:
             with blaming_baseline():
-                of_baseline = prepare(baseline, other.folders(source.name, facts["sources"]))
-                other.check_sources(source.name, of_baseline["sources"])
+                baseline = [self._start(layout, side.python, side.variables) for layout in layouts]
+                of_baseline = prepare(baseline, side.folders)
+                other.check_sources(source.name, of_baseline)
                 differing = compared(*answers)
         except LackingError:
             self._end(current + baseline)
@@ -198,7 +198,9 @@ class Gate:
         sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
         duets = [Duet(*duet) for duet in zip(current, baseline, strict=True)]
         replaced = facts["replaced"], of_baseline["replaced"]
-        return Compared(duets, sides, differences(of_baseline, facts) + said, replaced, differing)
+        return Compared(
+            duets, sides, differences(of_baseline, facts) + side.said, replaced, differing
+        )
 
     def _start(
         self, layout: int, python: str, variables: Mapping[str, str] | None = None

@@ -13,6 +13,7 @@ TITLES = {
     "commit": "commit", "python": "Python", "numpy": "NumPy", "blas": "BLAS", "kernel": "kernel",
     "examples": "examples",
 }  # fmt: skip
+UNSAVED = ("origins", "loaded", "extensions")
 
 
 def differences(baseline: Facts, current: Facts) -> list[str]:
@@ -42,6 +43,7 @@ def differences(baseline: Facts, current: Facts) -> list[str]:
 
 def as_saved(facts: Facts, other: Facts) -> dict[str, Any]:
     """Return the facts of a side for JSON; of distributions and variables those that differ."""
+    facts = {key: value for key, value in facts.items() if key not in UNSAVED}
     different = {
         key: {k: v for k, v in facts[key].items() if other[key].get(k) != v}
         for key in ("distributions", "variables")
