@@ -48,6 +48,11 @@ def check(config: pytest.Config) -> None:
         )
     if comparison.is_asked_for(config):
         comparison.check(config)
+    elif config.getoption("blame"):
+        raise pytest.UsageError(
+            "--blame looks for what made a case slower than the baseline: name one, as by "
+            "--baseline-requirements or --baseline-with"
+        )
     if config.pluginmanager.hasplugin("benchmark"):
         check_benchmark(config)
 

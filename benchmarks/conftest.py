@@ -50,9 +50,14 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtestloop() -> Generator[None, object, object]:
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    config = session.config
     with interruptible():
-        return (yield)
+        result = yield
+        if config.getoption("blame"):
+            terminalreporter = config.pluginmanager.get_plugin("terminalreporter")
+            config.stash[SESSION].blame(terminalreporter.write_line if terminalreporter else print)
+        return result
 
 
 @pytest.hookimpl(tryfirst=True)

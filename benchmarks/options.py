@@ -73,6 +73,11 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
         help="compare with this environment variable set, repeatable: OPENBLAS_NUM_THREADS=1",
     )  # fmt: skip
     group.addoption(
+        "--blame", action="store_true",
+        help="where a case is slower or faster, measure each thing that differs alone: which of "
+        "the distributions was it?",
+    )  # fmt: skip
+    group.addoption(
         "--baseline-seconds", type=duration, metavar="SECONDS",
         help="of measuring until all cases are decided, at the most (default: 115, or 5.2 a case "
         "if there are more than 22)",

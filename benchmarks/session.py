@@ -22,6 +22,7 @@ from benchmarks.errors import (
     WrongLabelsError,
     described,
 )
+from benchmarks.gate.blame import Blame
 from benchmarks.gate.gate import Compared, Gate
 from benchmarks.measuring.ceilings import Ceilings
 from benchmarks.measuring.data import Data
@@ -100,6 +101,11 @@ class Session:
                 found = self._made(name, data, partial(self.gate.start, source, say))
             self._compared[name] = found
         return self._compared[name]
+
+    def blame(self, say: Callable[[str], None]) -> None:
+        """Find which of the things that differ made cases slower or faster, after all of them."""
+        if self.gate and self.is_whole:
+            Blame(self.gate, self._compared, say).search(self.cases)
 
     def _made(self, name: str, data: Data | OwnExamples, make: Callable[[], Any]) -> Any:
         try:

@@ -64,7 +64,7 @@ def measured(
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patched:  # examples of near ties are not those of the data
         patched.setattr(made.shared, "check_near_ties", lambda *_: None)
-        gate, *_ = made.measure(Compared(made_of, {}, [], replaced), range(8))
+        gate, *_ = made.measure(Compared(made_of, {}, [], ({}, {}), replaced), range(8))
     return gate, asked
 
 

@@ -26,6 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script, from any folder
 
 from benchmarks import script
+from benchmarks.evidence import stubs
 from benchmarks.evidence.readme_tables import DATA
 from benchmarks.gate.checkout import current_commit, undirected
 from benchmarks.gate.environments import with_requirements
@@ -43,8 +44,11 @@ KINDS = {
     "variable": "an environment variable without effect",
     "distribution": "a package that nothing imports",
     "dependency": "the version of a dependency, which the slowdown is in",
+    "bumps": "the versions of six dependencies, one of which the slowdown is in",
+    "two-bumps": "the same, and two of them have it each",
+    "extension": "a module in C, which the slowdown is in",
 }
-SLOWED = ("commit", "dependency")  # kinds
+SLOWED = ("commit", "dependency", *stubs.SLOW_BUMPS, "extension")  # kinds
 PACKAGE = ("conftest.py", "pyproject.toml", "linpredict", "benchmarks")
 SLOWDOWN = '''
 
@@ -201,6 +205,7 @@ def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> 
         "verdicts": [gate.verdict.value for gate in gates],
         "ratios": [round(gate.ratio, 4) for gate in gates],
         "pairs": [len(gate.pairs) for gate in gates],
+        "blamed": [stubs.blamed(gate) for gate in gates],
     }
 
 
@@ -241,8 +246,8 @@ def main() -> int:
 
 def measure(options: argparse.Namespace) -> None:
     change = f"{100 * options.slowdown:g}%"
-    if options.kind == "dependency":
-        change += ", dependency"
+    if options.kind in SLOWED[1:]:
+        change += f", {options.kind}"
     elif options.kind != "commit":
         change = options.kind
     other_core = "busy" if options.busy else "idle"
@@ -253,9 +258,17 @@ def measure(options: argparse.Namespace) -> None:
     for i in range(n_before, n_before + options.runs):
         with tempfile.TemporaryDirectory() as name, busy(core):
             folder, python, size = Path(name), sys.executable, SIZES[options.size]
-            make_repository(folder, options.slowdown, options.kind, i + 1)
+            slowed: list[str] = []
             compared = ["--baseline=HEAD~1"]
-            if options.size == "tiny":
+            if options.kind in stubs.SLOW_BUMPS:
+                python, slowed, more = stubs.bump(folder, options.kind, i, options.slowdown)
+                size, compared = stubs.SIZE, more
+            elif options.kind == "extension":
+                stubs.make_extension(folder, options.slowdown)
+                size = stubs.SIZE
+            else:
+                make_repository(folder, options.slowdown, options.kind, i + 1)
+            if options.size == "tiny" and size is SIZES["tiny"]:
                 n_classes, n_features = TINY[i % len(TINY)]
                 size = [*size, "--predictor=formula", "--predictor=own:serve", "--samples=64"]
                 size += [f"--classes={n_classes}", f"--features={n_features}"]
@@ -273,7 +286,8 @@ def measure(options: argparse.Namespace) -> None:
             found = gate_run(folder, [*size, *compared], python)
             seconds = round(time.perf_counter() - start, 1)
         with options.out.open("a") as file:
-            file.write(json.dumps({"scenario": scenario, "seconds": seconds, **found}) + "\n")
+            run = {"scenario": scenario, "seconds": seconds, **found, "slowed": slowed}
+            file.write(json.dumps({key: value for key, value in run.items() if value != []}) + "\n")
         print(
             f"run {i + 1 - n_before} of {options.runs}: "
             f"{'failed' if found['failed'] else 'passed'}, "

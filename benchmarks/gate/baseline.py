@@ -61,8 +61,9 @@ class Baseline:
         variables: Mapping[str, str] | None = None,
         say: Callable[[str], None] = print,
         files: Sequence[str] = (),
+        options: Sequence[str] = (),
     ) -> None:
-        self.variables = dict(variables or {})
+        self.revision, self.variables = revision, dict(variables or {})
         self._asked = [
             *requirements,
             *files,
@@ -71,7 +72,7 @@ class Baseline:
         ]
         self.python = sys.executable
         self._checkouts: dict[str, Checkout] = {}
-        self._lines: list[str] = []
+        self._lines = list(options)
         option = ""
         try:
             if revision is not None:
@@ -83,7 +84,7 @@ class Baseline:
                 self.python = check_interpreter(python)
             if files:
                 option = "--baseline-requirements"
-                self._lines = self._read(files, say)
+                self._lines += self._read(files, say)
             if requirements or files:
                 option = "--baseline-requirements" if not requirements else "--baseline-with"
                 self.python = with_requirements(requirements, self.python, say, self._lines)
@@ -101,6 +102,12 @@ class Baseline:
         """The full id of the commit, where nothing else differs; otherwise what it is called."""
         commits = {of.commit for of in self._checkouts.values()}
         return commits.pop() if len(commits) == 1 and not self._asked else str(self)
+
+    @property
+    def options(self) -> list[str]:
+        """Lines of requirements files that say where distributions are found."""
+        not_these = "-c", "--require-hashes"
+        return [line for line in self._lines if line[0] == "-" and not line.startswith(not_these)]
 
     def _read(self, files: Sequence[str], say: Callable[[str], None]) -> list[str]:
         """Return the lines of requirements files, and say what is left out."""
@@ -169,10 +176,11 @@ class Baseline:
 
     def _not_named(self, current: Facts) -> list[str]:
         """Say what was imported that the requirements files do not name: both sides have it."""
-        named = set(map(distribution, self._lines))
+        named = set(map(distribution, self._lines)) - {""}
         others = [
             name
-            for name in current["loaded"]
+            for name, modules in current["loaded"].items()
+            if any(module[0] != "_" for module in modules)  # as setuptools is, at the start
             if named and name not in named and not folder_of(current["origins"].get(name, {}))
         ]
         listed = ", ".join(others)

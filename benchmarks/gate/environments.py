@@ -29,6 +29,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+from packaging.utils import canonicalize_name
+
 from benchmarks.gate.interpreters import (
     PREFIX,
     UnusableEnvironmentError,
@@ -273,6 +275,12 @@ def held(folder: Path) -> list[Path]:
     """Return the files of an environment, but for those that running it makes."""
     files = (file for file in folder.rglob("*") if file.is_file())
     return sorted(file for file in files if "__pycache__" not in file.parts)
+
+
+def added(python: str) -> list[str]:
+    """Return the names of the distributions that an environment has over the one below."""
+    of_all = Path(python).parents[1].glob("lib/python*/site-packages/*.dist-info")
+    return sorted(canonicalize_name(path.name.split("-")[0]) for path in of_all)
 
 
 def is_whole(folder: Path) -> bool:

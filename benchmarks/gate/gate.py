@@ -59,7 +59,7 @@ from benchmarks.gate.baseline import Baseline, Folders, blaming_baseline
 from benchmarks.gate.judge import FALSE_ALARM, MISS, heeding, judge
 from benchmarks.gate.shared import SharedData, SharedExamples, compared
 from benchmarks.gate.sources import own_folders
-from benchmarks.gate.what_differs import as_saved, differences
+from benchmarks.gate.what_differs import Facts, as_saved, differences
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.rounds import MAX_ROUNDS
 from benchmarks.measuring.workload import Workload
@@ -109,6 +109,7 @@ class Compared:
     duets: list[Duet]
     sides: dict[str, dict[str, Any]]  # what is saved of them
     differences: list[str]  # between them, a line for each
+    facts: tuple[Facts, Facts]  # current, baseline
     replaced: tuple[int, int]  # processes slower than their equals: current, baseline
     differing: tuple[int, int] = (0, 0)  # rows that the sides answer otherwise to, of how many
 
@@ -199,7 +200,12 @@ class Gate:
         duets = [Duet(*duet) for duet in zip(current, baseline, strict=True)]
         replaced = facts["replaced"], of_baseline["replaced"]
         return Compared(
-            duets, sides, differences(of_baseline, facts) + side.said, replaced, differing
+            duets,
+            sides,
+            differences(of_baseline, facts) + side.said,
+            (facts, of_baseline),
+            replaced,
+            differing,
         )
 
     def _start(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from benchmarks.gate.judge import MISS
 from benchmarks.predictors.by_name import is_of_other_library
-from benchmarks.saving.record import CaseId, CaseRecord, GateRecord, Verdict
+from benchmarks.saving.record import CHANGED, Blamed, CaseId, CaseRecord, GateRecord, Verdict
 from benchmarks.saving.runs import short
 from benchmarks.wording.quantities import milliseconds
 from benchmarks.wording.tables import Table, aligned, markdown
@@ -35,15 +35,20 @@ class Report:
         self.differences = differences(cases, baseline)
         self.table = table(cases, baseline)
         self.resolution = resolution(cases)
+        self.blame = blame(cases)
+        self.unexplained = unexplained(cases)
 
     def lines(self) -> list[str]:
-        return [*self.differences, *aligned(self.table), self.conclusion, *self.resolution]
+        blame = ["", *aligned(self.blame), *self.unexplained] if self.blame else []
+        return [*self.differences, *aligned(self.table), self.conclusion, *self.resolution, *blame]
 
     def markdown(self, workload: str) -> str:
         """Return what a reviewer reads on GitHub."""
         said = [f"### {self.conclusion}\n", workload, "", *bullets(self.resolution), ""]
         head, *lines = self.differences or [""]
-        return "\n".join([*said, head, "", *bullets(lines), "", markdown(self.table)]) + "\n"
+        blame = ["", markdown(self.blame), "", *bullets(self.unexplained)] if self.blame else []
+        said += [head, "", *bullets(lines), "", markdown(self.table), *blame]
+        return "\n".join(said) + "\n"
 
 
 def bullets(lines: Sequence[str]) -> list[str]:
@@ -108,6 +113,52 @@ def table(cases: Sequence[CaseRecord], baseline: str) -> Table:
             row += ["-", milliseconds(case.p50), "-", "-", "-", "-", verdict_of(case)]
         rows.append(row)
     return rows
+
+
+def blame(cases: Sequence[CaseRecord]) -> Table:
+    """Return what each difference does alone; empty where that was not asked for, or nothing."""
+    rows = [["predictor", "batch size", "as in the baseline", "ratio", "interval", "verdict"]]
+    for case in cases:
+        if not case.gate or not case.gate.blame:
+            continue
+        together = Blamed(
+            what="all of it",
+            ratio=case.gate.ratio,
+            interval=case.gate.interval,
+            verdict=case.gate.verdict,
+        )
+        for one in [*case.gate.blame, together]:
+            low, high = one.interval
+            rows.append(
+                [
+                    case.predictor,
+                    str(case.batch_size),
+                    ", with ".join([one.what, *one.dragged]),
+                    f"{one.ratio:.3f}" if one.ratio else "-",
+                    f"{low:.3f} to {high:.3f}" if low and high else "-",
+                    one.verdict or "not measured",
+                ]
+            )
+    return rows if len(rows) > 1 else []
+
+
+def unexplained(cases: Sequence[CaseRecord]) -> list[str]:
+    """Say what did it, and what single differences leave of a case's ratio."""
+    said = []
+    for case in cases:
+        if not case.gate or not case.gate.blame:
+            continue
+        did_it = [
+            one.what for one in case.gate.blame if one.verdict in CHANGED and not one.together
+        ]
+        line = f"{case.name}: " + (
+            f"{', '.join(did_it)} did it" if did_it else "nothing did it alone"
+        )
+        if case.gate.left != 1:
+            line += f"; {case.gate.left:.2f} of {case.gate.ratio:.2f} is none of these alone"
+        said.append(line)
+        said += [f"{one.what}: {one.reason}" for one in case.gate.blame if one.reason]
+    return list(dict.fromkeys(said))
 
 
 def conclusion(

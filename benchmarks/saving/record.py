@@ -35,6 +35,21 @@ class Verdict(StrEnum):
     NOT_COMPARED = "not compared"
 
 
+CHANGED = Verdict.SLOWER, Verdict.FASTER
+
+
+class Blamed(msgspec.Struct, kw_only=True):
+    """What a part of what differs does alone: the current side against itself with that part."""
+
+    what: str
+    together: bool = False  # several distributions at once
+    dragged: list[str] = []  # what else had to be as in the baseline
+    ratio: Figure | None = None  # None where it could not be measured, for a reason
+    interval: tuple[Figure | None, Figure | None] = (None, None)
+    verdict: Verdict | None = None  # at half of the case's threshold
+    reason: str = ""
+
+
 class GateRecord(msgspec.Struct, kw_only=True):
     """What the gate found of a case."""
 
@@ -54,6 +69,14 @@ class GateRecord(msgspec.Struct, kw_only=True):
     replaced: tuple[int, int] = (0, 0)  # processes slower than their equals: current, baseline
     differing: tuple[int, int] = (0, 0)  # rows that the sides answer otherwise to, of how many
     max_differing: Figure = 0.01
+    blame: list[Blamed] = []
+
+    @property
+    def left(self) -> float:
+        """What of the ratio no difference alone explains; 1 within half of the threshold."""
+        alone = [one.ratio for one in self.blame if one.verdict in CHANGED and not one.together]
+        left = self.ratio / math.prod(filter(None, alone))
+        return left if abs(math.log(left)) > math.log(1 + self.max_slowdown) / 2 else 1.0
 
     @property
     def has_other_answers(self) -> bool:

@@ -1,0 +1,248 @@
+"""Which of the things that differ makes cases slower or faster: each is measured alone.
+
+For each, the baseline is the current side with that one as it was. A case that several things make
+slower by less than the threshold each shows it as well: what one does is judged by half of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib.metadata import distributions
+from typing import Any, NamedTuple
+
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from benchmarks.errors import (
+    BaselineError,
+    ChangedDataError,
+    UnavailableError,
+    WorkerError,
+    WrongLabelsError,
+)
+from benchmarks.gate.baseline import Baseline
+from benchmarks.gate.environments import added
+from benchmarks.gate.gate import SECONDS_EACH, Compared, Gate
+from benchmarks.gate.shared import SharedData
+from benchmarks.gate.what_differs import Facts
+from benchmarks.predictors.by_name import find
+from benchmarks.saving.record import CHANGED, Blamed, CaseRecord
+
+MOST_CASES = 4  # those that changed most
+MOST_SECONDS = 300.0  # of measuring
+
+ERRORS = BaselineError, WorkerError, WrongLabelsError, UnavailableError, ChangedDataError
+
+
+class Difference(NamedTuple):
+    """Some of what differs, and the current side with that as it was in the baseline."""
+
+    title: str
+    names: tuple[str, ...]  # of distributions; none if it is something else
+    baseline: Callable[[], Baseline]
+
+
+class Blame:
+    """A search for what made the cases of a run slower or faster.
+
+    `gate` has measured them, and `compared` are its processes, by predictor. `say` is told what
+    takes seconds.
+    """
+
+    def __init__(
+        self, gate: Gate, compared: Mapping[str, Compared | None], say: Callable[[str], None]
+    ) -> None:
+        self._gate, self._compared, self._say = gate, compared, say
+
+    def search(self, cases: Sequence[CaseRecord]) -> None:
+        """Give the records of the cases that changed most what each difference alone does."""
+        changed = sorted(filter(is_changed, cases), key=lambda case: -abs(log_ratio(case)))
+        by_predictor: dict[str, list[CaseRecord]] = {}
+        for case in changed[:MOST_CASES]:
+            by_predictor.setdefault(case.predictor, []).append(case)
+        found = {name: list(self._differences(name)) for name in by_predictor}
+        n_most = max(map(len, found.values()), default=0)
+        if changed and n_most < 2:
+            self._say("--blame: no two things differ that could be measured alone")
+        if n_most < 2:
+            return
+        n_cases = {name: len(found[name]) * len(of_one) for name, of_one in by_predictor.items()}
+        seconds = min(MOST_SECONDS, SECONDS_EACH * sum(n_cases.values()))
+        names = "; ".join(case.name for case in changed[:MOST_CASES])
+        self._say(
+            f"--blame measures {n_most} differences, each alone, for {names}: at most "
+            f"{seconds:.0f} s, besides making environments and processes"
+        )
+        self._gate.close()  # its processes
+        self._judge = Gate(
+            self._gate.baseline, self._gate.max_slowdown / 2, n_cases, seconds=seconds
+        )
+        self._judge.shared = self._gate.shared
+        for name, of_one in by_predictor.items():
+            self._search(name, of_one, found[name])
+
+    def _search(self, name: str, cases: list[CaseRecord], found: list[Difference]) -> None:
+        """Measure each difference alone, and the two greatest together if they do not explain."""
+        alone: list[Difference] = []
+        for difference in found:
+            judged = self._measure(name, cases, difference)
+            if len(difference.names) < 2:
+                alone.append(difference)
+            elif any(one.verdict in CHANGED for one in judged):
+                for each in difference.names:
+                    alone.append(self._distributions(name, (each,)))
+                    self._measure(name, cases, alone[-1])
+        if any(map(unexplained, cases)):
+            of = {one.what: abs(math.log(one.ratio)) for one in blamed(cases[0]) if one.ratio}
+            alone = [one for one in alone if one.names and one.title in of]
+            first, second, *_ = *sorted(alone, key=lambda one: -of[one.title]), None, None
+            if first and second:
+                self._measure(name, cases, self._distributions(name, first.names + second.names))
+
+    def _measure(self, name: str, cases: list[CaseRecord], difference: Difference) -> list[Blamed]:
+        """Measure cases of a predictor with a difference alone, and add it to their records."""
+        gate, found = self._judge, list[Blamed]()
+        one = Blamed(what=difference.title, together=len(difference.names) > 1)
+        self._say(f"measuring {difference.title}")
+        try:
+            gate.baseline = difference.baseline()
+            compared = gate.start(find(name, isinstance(gate.shared, SharedData)))
+            if compared:
+                one.dragged = also_differing(compared, difference.names)
+                for case in cases:
+                    starts = range(0, gate.shared.n_samples - case.batch_size + 1, case.batch_size)
+                    judged, _, _ = gate.measure(compared, starts)
+                    found.append(
+                        msgspec.structs.replace(
+                            one,
+                            ratio=judged.ratio,
+                            interval=judged.interval,
+                            verdict=judged.verdict,
+                        )
+                    )
+            else:
+                one.reason = "it lacks the predictor"
+        except ERRORS as error:
+            one.reason = " ".join(str(error).split())
+        finally:
+            gate.close()
+        found += [one] * (len(cases) - len(found))
+        for case, of_one in zip(cases, found, strict=True):
+            blamed(case).append(of_one)
+        return found
+
+    def _differences(self, name: str) -> Iterator[Difference]:
+        """Yield what differs for a predictor: what it has loaded first, others together."""
+        compared = self._compared[name]
+        assert compared is not None
+        current, baseline = compared.facts
+        differing = [
+            distribution
+            for distribution, version in baseline["distributions"].items()
+            if current["distributions"].get(distribution) != version
+        ]
+        loaded = [one for one in differing if one in current["loaded"]]
+        for one in loaded:
+            yield self._distributions(name, (one,))
+        if others := tuple(one for one in differing if one not in loaded):
+            yield self._distributions(name, others)
+        of = self._gate.baseline
+        if of.revision is not None:
+            title = f"commit {baseline['commit']} → {current['commit']}"
+            yield Difference(title, (), partial(Baseline, [name], of.revision, say=self._say))
+        for variable, value in of.variables.items():
+            only = {variable: value}
+            yield Difference(
+                f"{variable} {value} → {current['variables'].get(variable, '(not set)')}", (),
+                partial(Baseline, [name], variables=only, say=self._say),
+            )  # fmt: skip
+
+    def _distributions(self, name: str, names: tuple[str, ...]) -> Difference:
+        """Return the difference that distributions make, with what they drag along."""
+        compared = self._compared[name]
+        assert compared is not None
+        current, baseline = (facts["distributions"] for facts in compared.facts)
+        changes = [
+            f"{one} {baseline[one]} → {current.get(one, '(not installed)')}" for one in names
+        ]
+        return Difference(", ".join(changes), names, lambda: self._with(names, compared.facts[1]))
+
+    def _with(self, names: tuple[str, ...], baseline: Facts) -> Baseline:
+        """Return the current side with distributions as they were in the baseline.
+
+        What these do not go with now, or bring along, is as it was there, too.
+        """
+        pinned = list(names)
+        while True:
+            pinned += [one for one in conflicting(pinned, baseline) if one not in pinned]
+            made = Baseline(
+                [],
+                requirements=[pin(one, baseline) for one in pinned],
+                say=self._say,
+                options=self._gate.baseline.options,
+            )
+            brought = [one for one in added(made.python) if one in baseline["distributions"]]
+            more = [one for one in brought if one not in pinned]
+            if not more:
+                return made
+            pinned += more
+
+
+def is_changed(case: CaseRecord) -> bool:
+    return case.gate is not None and case.gate.verdict in CHANGED
+
+
+def log_ratio(case: CaseRecord) -> float:
+    return math.log(case.gate.ratio) if case.gate else 0.0
+
+
+def blamed(case: CaseRecord) -> list[Blamed]:
+    return case.gate.blame if case.gate else []
+
+
+def unexplained(case: CaseRecord) -> bool:
+    """Tell whether what single differences do leaves a part of a case's ratio."""
+    return bool(case.gate and blamed(case) and case.gate.left != 1)
+
+
+def also_differing(compared: Compared, names: Sequence[str]) -> list[str]:
+    """Return what else differs than some distributions, with its versions."""
+    current, baseline = (facts["distributions"] for facts in compared.facts)
+    return [
+        f"{name} {version}"
+        for name, version in baseline.items()
+        if names and name not in names and current.get(name) != version
+    ]
+
+
+def pin(name: str, facts: Facts) -> str:
+    """Return the requirement by which a distribution is as a side has it."""
+    origin: dict[str, Any] = facts["origins"].get(name, {})
+    if not origin:
+        return f"{name}=={facts['distributions'][name]}"
+    vcs = origin.get("vcs_info")
+    where = f"{vcs['vcs']}+{origin['url']}@{vcs['commit_id']}" if vcs else origin["url"]
+    return f"{name} @ {where}"
+
+
+def conflicting(names: Sequence[str], baseline: Facts) -> list[str]:
+    """Return what is installed that does not go with distributions as a baseline has them."""
+    versions: Mapping[str, str] = baseline["distributions"]
+    found = list[str]()
+    for distribution in distributions():
+        name = canonicalize_name(distribution.metadata["Name"] or "")
+        if versions.get(name, distribution.version) == distribution.version:
+            continue  # it is the same on both sides, or not in the baseline
+        for text in distribution.requires or ():
+            try:
+                needed = Requirement(text)
+            except InvalidRequirement:
+                continue
+            needs = not needed.marker or needed.marker.evaluate({"extra": ""})
+            one = canonicalize_name(needed.name)
+            if needs and one in names and not needed.specifier.contains(versions[one], True):
+                found.append(name)
+    return found
