@@ -251,7 +251,8 @@ def measure(options: argparse.Namespace) -> None:
     elif options.kind != "commit":
         change = options.kind
     other_core = "busy" if options.busy else "idle"
-    scenario = [options.size, "gate, threshold 5%", other_core, change]
+    of_stubs = options.kind in (*stubs.SLOW_BUMPS, "extension")
+    scenario = ["stubs" if of_stubs else options.size, "gate, threshold 5%", other_core, change]
     core = min(os.sched_getaffinity(0)) if options.busy else None
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     n_before = sum(json.loads(line)["scenario"] == scenario for line in lines)

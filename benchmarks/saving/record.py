@@ -73,10 +73,16 @@ class GateRecord(msgspec.Struct, kw_only=True):
 
     @property
     def left(self) -> float:
-        """What of the ratio no difference alone explains; 1 within half of the threshold."""
-        alone = [one.ratio for one in self.blame if one.verdict in CHANGED and not one.together]
-        left = self.ratio / math.prod(filter(None, alone))
-        return left if abs(math.log(left)) > math.log(1 + self.max_slowdown) / 2 else 1.0
+        """What of the ratio no difference alone explains; 1 where the intervals admit that."""
+        alone = [one for one in self.blame if one.verdict in CHANGED and not one.together]
+        low, high = self.interval
+        for one in alone:
+            least, most = one.interval
+            low = low / most if low and most else None
+            high = high / least if high and least else None
+        if (low or 0) <= 1 <= (high or math.inf):
+            return 1.0
+        return self.ratio / math.prod(one.ratio or 1 for one in alone)
 
     @property
     def has_other_answers(self) -> bool:
