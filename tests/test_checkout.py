@@ -12,7 +12,7 @@ import pytest
 from benchmarks.errors import BaselineError
 from benchmarks.gate.baseline import Baseline
 from benchmarks.gate.checkout import Checkout, CheckoutError
-from benchmarks.gate.sources import own_folders
+from benchmarks.gate.sources import own_folders, project_to_build
 from tests.helpers.repository import git
 
 
@@ -121,13 +121,51 @@ def test_what_git_ignores_is_the_same_on_both_sides(repository: Path, baseline: 
     baseline.close()
 
 
-def test_compiled_parts_that_a_commit_lacks(repository: Path, baseline: Baseline) -> None:
+def test_compiled_parts_that_no_build_makes(repository: Path, baseline: Baseline) -> None:
     compiled = repository / "pkg" / f"_fast{EXTENSION_SUFFIXES[0]}"
     compiled.touch()
     of_current = facts({"pkg._fast": str(compiled)}, {"pkg._fast": str(compiled)})
     with pytest.raises(BaselineError, match=r"has no pkg/_fast.* is compiled, .*--baseline-python"):
         baseline.side("pkg:serve", of_current, unexpected)
     baseline.close()
+
+
+def test_what_must_be_built_to_be_imported_at_a_commit(repository: Path, tmp_path: Path) -> None:
+    checkout = Checkout(repository, "HEAD")
+    for name in ("pyproject.toml", "pkg/setup.py", "pkg/_fast.so", "build/_fast.so"):
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).touch()
+    tree = {"pkg": str(repository / "pkg" / "__init__.py")}
+    installed = str(tmp_path / "site-packages" / "pkg" / "_fast.so")
+    origin = {"url": repository.as_uri(), "dir_info": {}}
+    editable = {"url": repository.as_uri(), "dir_info": {"editable": True}}
+    elsewhere = {"url": tmp_path.as_uri(), "dir_info": {}}
+    for sources, extensions, origins, loaded, project in (
+        (tree, {}, {}, {}, None),  # pure
+        (tree, {"numpy._core": "/numpy/_core.so"}, {}, {}, None),
+        (tree, {"pkg._fast": f"{repository}/pkg/_fast.so"}, {}, {}, repository / "pkg"),
+        (tree, {"pkg._fast": f"{repository}/build/_fast.so"}, {}, {}, repository),  # meson-python
+        (tree, {"pkg._fast": installed}, {}, {}, repository / "pkg"),  # scikit-build-core
+        (tree, {}, {"pkg": origin}, {"pkg": ["pkg"]}, None),  # installed, and imported from here
+        ({}, {}, {"pkg": origin}, {"pkg": ["pkg"]}, repository),
+        ({}, {}, {"pkg": elsewhere}, {"pkg": ["pkg"]}, None),
+        ({}, {}, {"pkg": editable}, {"pkg": ["__editable___pkg_finder"]}, None),
+        ({}, {}, {"pkg": editable}, {"pkg": ["pkg"]}, repository),  # maturin
+    ):
+        current = facts(sources, extensions) | {"origins": origins, "loaded": loaded}
+        assert project_to_build(checkout, current) == project, (extensions, origins, loaded)
+    checkout.close()
+
+
+def test_a_build_can_ask_git_for_its_version(repository: Path) -> None:
+    git(repository, "tag", "v3")
+    commit(repository, "after it")
+    commit(repository, "later")
+    checkout = Checkout(repository, "HEAD~1")
+    checkout.add_history()
+    described = f"v3-1-g{checkout.commit[:7]}"
+    assert git(checkout.folder, "describe", "--tags", "--dirty", "--abbrev=7").strip() == described
+    checkout.close()
 
 
 def test_an_import_hook_that_ignores_the_path(repository: Path, baseline: Baseline) -> None:

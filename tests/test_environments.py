@@ -16,9 +16,12 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("fcntl")
+from benchmarks.evidence import stubs
 from benchmarks.gate import environments, interpreters
-from benchmarks.gate.environments import with_requirements
+from benchmarks.gate.checkout import Checkout
+from benchmarks.gate.environments import added, with_project, with_requirements
 from benchmarks.gate.interpreters import UnusableEnvironmentError, check_interpreter
+from benchmarks.gate.requirements import read
 from tests.helpers.processes import executable, heed_interrupts
 
 ROOT = Path(__file__).parents[1]
@@ -207,6 +210,83 @@ def test_constraints_are_known_by_what_they_say(
     for version in ("1", "2"):
         (tmp_path / "constraints.txt").write_text(f"stub=={version}\n")
         assert tell(with_requirements(["stub"], base), "stub.version") == version
+
+
+def test_a_requirements_file(base: str, links: Path, tmp_path: Path) -> None:
+    wheel(links, "more", "1", requires="stub==2")
+    named = links / "more-1-py3-none-any.whl"
+    file = tmp_path / "old.txt"
+    digest = hashlib.sha256((links / "stub-2-py3-none-any.whl").read_bytes()).hexdigest()
+
+    def lines(text: str) -> list[str]:
+        file.write_text(text)
+        return read(str(file), (3, 11))[0]
+
+    asked = f"--no-index\n--find-links {links}\nstub==2 --hash=sha256:"
+    with pytest.raises(UnusableEnvironmentError, match=r"pip: .*DO NOT MATCH THE HASHES"):
+        with_requirements([], base, print, lines(asked + "0" * 64))
+    python = with_requirements([], base, print, lines(asked + digest))
+    assert tell(python, "stub.version, other.version") == "('2', '1')"
+    assert added(python) == ["stub"]
+    assert with_requirements([], base, unexpected, lines(f"# kept\n{asked}{digest}")) == python
+    limits, asked = tmp_path / "limits.txt", f"-c limits.txt\n{named}\n"
+    limits.write_text("stub==2")
+    assert tell(with_requirements([], base, print, lines(asked)), "stub.version") == "2"
+    limits.write_text("stub==1")
+    with pytest.raises(UnusableEnvironmentError, match=r"pip: these conflict: more .*on stub==2"):
+        with_requirements([], base, print, lines(asked))
+
+
+# Projects at a commit.
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a repository of a module in C, built where it lies."""
+    if not (shutil.which("cc") and importlib.util.find_spec("setuptools")):
+        pytest.skip("no compiler, or no setuptools")
+    monkeypatch.setenv("CC", "cc")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    stubs.make_extension(folder, 0.1)
+    return folder
+
+
+def test_a_project_is_built_at_a_commit(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout, said = Checkout(project, "HEAD~1"), list[str]()
+    python = with_project(checkout.folder, checkout.commit, ".", say=said.append)
+    assert len(said) == 1
+    assert f"making an environment with project at {checkout.commit[:7]} in" in said[0]
+    where = "import _work, own; print(_work.__file__, own.__file__)"
+    told = subprocess.run([python, "-I", "-c", where], capture_output=True, text=True, check=True)
+    assert all(Path(path).is_relative_to(Path(python).parents[1]) for path in told.stdout.split())
+    again = with_project(checkout.folder, checkout.commit, ".", say=unexpected)
+    assert again == python
+    monkeypatch.setenv("CFLAGS", "-O0")  # it is built with something else
+    assert with_project(checkout.folder, checkout.commit, ".", say=said.append) != python
+    checkout.close()
+
+
+def test_a_project_that_cannot_be_built(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkout = Checkout(project, "HEAD")
+    for name, value, reason in (
+        ("CC", "/no/such/cc", "^pip: .*No such file or directory: '/no/such/cc'"),
+        ("CFLAGS", "-include no_such.h", "^pip: .*fatal error: .*no_such.h"),
+    ):
+        with monkeypatch.context() as patched:
+            patched.setenv(name, value)
+            with pytest.raises(UnusableEnvironmentError, match=reason) as caught:
+                with_project(checkout.folder, checkout.commit, ".", say=print)
+        assert "\n" not in str(caught.value)
+    text = (checkout.folder / "pyproject.toml").read_text()
+    needed = text.replace('["setuptools"]', '["setuptools", "no-such-backend"]')
+    (checkout.folder / "pyproject.toml").write_text(needed)
+    said: list[str] = []
+    with pytest.raises(UnusableEnvironmentError, match=r"^pip: .*Could not find a version"):
+        with_project(checkout.folder, checkout.commit, ".", say=said.append)
+    assert said[1].endswith("with what it asks for, apart from others")
+    assert made() == []
+    checkout.close()
 
 
 # Interpreters.
@@ -445,7 +525,10 @@ def test_what_is_no_requirement(text: str) -> None:
     ("asked", "reason"),
     [
         (["absent==1"], "pip: No matching distribution found for absent==1"),
-        (["stub==1", "stub==2"], "pip: Cannot install stub==1 and stub==2 because these package"),
+        (
+            ["stub==1", "stub==2"],
+            "pip: these conflict: The user requested stub==1; The user requested stub==2",
+        ),
         (["./nothing"], "pip: Invalid requirement: './nothing'"),
         (["./a folder"], "pip: LookupError: no such stub"),
         (["numpy==0"], "with numpy==0: "),

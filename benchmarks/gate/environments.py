@@ -40,7 +40,7 @@ from benchmarks.gate.interpreters import (
     last_words,
     run,
 )
-from benchmarks.gate.requirements import contents, digest, local, normal
+from benchmarks.gate.requirements import bare, contents, digest, is_file, local, normal
 from benchmarks.wording.quantities import binary
 from linpredict.cache import cache_folder
 
@@ -109,15 +109,17 @@ def with_requirements(
 
     def fill(made: Environment) -> None:
         # A version that the environment below has is not installed again, whatever the file holds.
-        again = [line for line in wanted + lines if "://" in line or ".whl" in line]
-        if again := [line for line in again if not line.startswith("-")]:
-            made.pip_install("--force-reinstall", "--no-deps", "-r", made.write("again.txt", again))
+        again = ["--force-reinstall", "--no-deps", *filter(is_file, wanted)]
+        if any(map(is_file, lines)):
+            again += ["-r", made.write("again.txt", list(filter(is_file, lines)))]
+        if any(map(is_file, wanted + lines)):
+            made.pip_install(*again)
         made.pip_install(*wanted, *(["-r", made.write("files.txt", lines)] if lines else []))
-        plain = [re.sub(r"\s--.*", "", line) for line in wanted + lines if line[0] != "-"]
+        plain = [bare(line) for line in wanted + lines if line[0] != "-"]
         made.prove([line for line in plain if not local(line) and "://" not in line])
 
     parts = [sorted(asked), lines, contents(wanted + lines)]
-    what = ", ".join(wanted + [line for line in lines if line[0] != "-"])
+    what = ", ".join(wanted + [bare(line) for line in lines if line[0] != "-"])
     return kept(parts, textwrap.shorten(what, 200, placeholder=" …"), python, fill, say)
 
 
@@ -188,7 +190,7 @@ def kept(
                     beside = kept_bytes(root)
                     say(f"making an environment with {what} in {folder}{beside}")
                     try:
-                        make(Environment(folder, lock), what, python, base, fill)
+                        make(Environment(folder, what, lock, say), python, base, fill)
                     finally:
                         if not (folder / WHOLE).exists():
                             shutil.rmtree(folder, ignore_errors=True)
@@ -206,7 +208,9 @@ class Environment:
     """
 
     folder: Path
+    what: str  # it holds
     lock: IO[bytes]
+    say: Callable[[str], None]
 
     @property
     def python(self) -> str:
@@ -225,7 +229,12 @@ class Environment:
     def do(self, *command: str) -> None:
         # PIP_PYTHON: pip's configuration may name another one, the environment below.
         variables = environment() | {"PIP_PYTHON": self.python}
-        if (done := run(list(command), None, [self.lock.fileno()], variables)).returncode:
+
+        def waiting(seconds: float) -> None:
+            self.say(f"still making the environment with {self.what}: {seconds:.0f} s")
+
+        done = run(list(command), None, [self.lock.fileno()], variables, waiting)
+        if done.returncode:
             raise UnusableEnvironmentError(pip_error(done))
 
     def pip_install(self, *arguments: str) -> None:
@@ -245,11 +254,7 @@ class Environment:
 
 
 def make(
-    made: Environment,
-    what: str,
-    python: str,
-    base: dict[str, Any],
-    fill: Callable[[Environment], None],
+    made: Environment, python: str, base: dict[str, Any], fill: Callable[[Environment], None]
 ) -> None:
     """Make an environment over another, and mark it as whole."""
     made.do(python, "-I", "-m", "venv", "--without-pip", str(made.folder))
@@ -265,10 +270,10 @@ def make(
     try:
         check_interpreter(made.python)
     except UnusableEnvironmentError as error:
-        raise UnusableEnvironmentError(f"with {what}: {error}") from error
+        raise UnusableEnvironmentError(f"with {made.what}: {error}") from error
     of_all = "".join(f"{file.stat().st_size} {file}\n" for file in held(made.folder))
     (made.folder / FILES).write_text(of_all)
-    (made.folder / WHOLE).write_text(f"# over {python}\n{what}\n")
+    (made.folder / WHOLE).write_text(f"# over {python}\n{made.what}\n")
 
 
 def held(folder: Path) -> list[Path]:
@@ -332,6 +337,9 @@ def pip_error(done: subprocess.CompletedProcess[str]) -> str:
     empty = re.compile("[a-z]+(-[a-z]+)+$|.*for help visit")  # a name for it, or an address
     errors = [error for error in errors if not empty.match(error)] or [last_words(done)]
     said = f"pip: {errors[-1]}"
+    if conflict := re.search(r"conflict is caused by:\n((?: {4}.+\n)+)", done.stdout):
+        lines = [line.strip() for line in conflict[1].splitlines()]
+        said = f"pip: these conflict: {'; '.join(lines)}"
     if "Retrying (" in done.stderr:
         said += " (the package index cannot be reached)"
     if "(constraint)" in done.stdout:

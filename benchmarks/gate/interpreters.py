@@ -9,13 +9,15 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.workers.processes import FOREIGN
 
 STARTING = 60.0  # seconds for an interpreter to start and import NumPy
+NOW_AND_THEN = 20.0  # seconds between words on a program that runs
 OLDEST = (3, 9)
 PREFIX = "linpredict: "  # of a probe's answers: whatever runs at start-up may print as well
 # What tells pip to install somewhere else, something else, or to say less than why it fails.
@@ -102,15 +104,27 @@ def run(
     patience: float | None = None,
     pass_fds: Sequence[int] = (),
     variables: dict[str, str] | None = None,
+    waiting: Callable[[float], object] = lambda seconds: None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; it and all that it starts end with the time it may take."""
+    """Run a program to its end; it and all that it starts end with the time it may take.
+
+    `waiting` is told now and then for how many seconds it has run.
+    """
+    begin = time.monotonic()
     with subprocess.Popen(
         command, env=variables or environment(), start_new_session=True, pass_fds=pass_fds,
         text=True, errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         try:
-            said = process.communicate(timeout=patience)
+            while True:
+                try:
+                    said = process.communicate(timeout=patience or NOW_AND_THEN)
+                    break
+                except subprocess.TimeoutExpired:
+                    if patience:
+                        raise
+                    waiting(time.monotonic() - begin)
         except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

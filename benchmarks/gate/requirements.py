@@ -111,6 +111,16 @@ def distribution(line: str) -> str:
     return canonicalize_name(found[0]) if found else ""
 
 
+def bare(line: str) -> str:
+    """Return a requirement without its hashes."""
+    return re.sub(r"\s--.*", "", line).strip()
+
+
+def is_file(line: str) -> bool:
+    """Tell whether a line asks for a file, or an address, whatever version it has."""
+    return line[0] != "-" and ("://" in line or ".whl" in line)
+
+
 def contents(lines: Sequence[str]) -> list[str]:
     """Return digests of the folders and files that lines name."""
     named = [
@@ -121,8 +131,7 @@ def contents(lines: Sequence[str]) -> list[str]:
 
 def local(requirement: str) -> Path | None:
     """Return the folder or file that a requirement is, as pip tells it from a name."""
-    where = re.sub(r"\s--.*", "", requirement).strip()  # hashes
-    where = re.sub(r"^[\w.-]+\s*(\[[^]]*\])?\s*@\s*", "", where)  # package @ file://…
+    where = re.sub(r"^[\w.-]+\s*(\[[^]]*\])?\s*@\s*", "", bare(requirement))  # package @ file://…
     if where.startswith("file:"):
         where = unquote(urlsplit(where).path)
     path = Path(re.sub(r"(\[[^]]*\])?\s*(;.*)?$", "", where))  # extras and markers
