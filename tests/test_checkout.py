@@ -136,6 +136,8 @@ def test_what_must_be_built_to_be_imported_at_a_commit(repository: Path, tmp_pat
         (repository / name).parent.mkdir(exist_ok=True)
         (repository / name).touch()
     tree = {"pkg": str(repository / "pkg" / "__init__.py")}
+    library = f"{repository}/pkg/lib/_fast.so"  # of ctypes or cffi
+    environment = f"{repository}/.venv/lib/python3/site-packages/numpy/_core.so"
     installed = str(tmp_path / "site-packages" / "pkg" / "_fast.so")
     origin = {"url": repository.as_uri(), "dir_info": {}}
     editable = {"url": repository.as_uri(), "dir_info": {"editable": True}}
@@ -146,6 +148,10 @@ def test_what_must_be_built_to_be_imported_at_a_commit(repository: Path, tmp_pat
         (tree, {"pkg._fast": f"{repository}/pkg/_fast.so"}, {}, {}, repository / "pkg"),
         (tree, {"pkg._fast": f"{repository}/build/_fast.so"}, {}, {}, repository),  # meson-python
         (tree, {"pkg._fast": installed}, {}, {}, repository / "pkg"),  # scikit-build-core
+        (tree, {library: library}, {}, {}, repository / "pkg"),
+        (tree, {"/usr/lib/a.so": "/usr/lib/a.so"}, {}, {}, None),
+        (tree, {f"{repository}/cache/a.so": f"{repository}/cache/a.so"}, {}, {}, None),
+        (tree, {"numpy._core": environment, environment: environment}, {}, {}, None),
         (tree, {}, {"pkg": origin}, {"pkg": ["pkg"]}, None),  # installed, and imported from here
         ({}, {}, {"pkg": origin}, {"pkg": ["pkg"]}, repository),
         ({}, {}, {"pkg": elsewhere}, {"pkg": ["pkg"]}, None),

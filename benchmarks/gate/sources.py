@@ -78,14 +78,18 @@ def project_to_build(checkout: Checkout, current: Facts) -> Path | None:
             modules = [module for module in modules if not module.startswith("_")]
         if folder and folder in checkout and not packages.keys() >= {*modules}:
             return folder
+    folders = {file.parent for file in tree.values() if file.name == "__init__.py"}
     for name, file in current["extensions"].items():
         path = Path(file)
-        if path in checkout and checkout.counterpart(path).exists():
-            continue
-        if path not in checkout:  # installed, as some editable ones are, beside modules of the tree
-            if name.partition(".")[0] not in packages:
+        if name == file and folders.isdisjoint(path.parents):
+            continue  # a library that is no module, and not in a package: of a cache, say
+        if path in checkout and not is_installed(file):
+            if checkout.counterpart(path).exists():
                 continue
+        elif name.partition(".")[0] in packages:  # as scikit-build-core's editable ones
             path = packages[name.partition(".")[0]]
+        else:
+            continue
         for folder in path.parents:
             if folder in checkout and any(
                 (folder / file).exists() for file in ("pyproject.toml", "setup.py")
