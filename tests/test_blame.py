@@ -215,7 +215,7 @@ def test_nothing_changed_and_nobody_is_blamed(search: Search) -> None:
 
 
 def report_of(case: CaseRecord) -> list[str]:
-    return Report([case], "old.txt", 0.05).unexplained
+    return Report([case], "old.txt", 0.05).explanation
 
 
 def test_what_does_not_go_with_an_earlier_version_is_dragged_along(

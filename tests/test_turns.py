@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.errors import BaselineError
 from benchmarks.gate import gate as gate_module
+from benchmarks.gate.baseline import Side
 from benchmarks.gate.gate import FEWEST, FEWEST_CALLS, PILOT, TURN, Compared, Duet, Gate
 from benchmarks.gate.judge import FALSE_ALARM, MISS, Comparison, Pairs
 from benchmarks.measuring.workload import Workload
@@ -87,7 +88,8 @@ def test_order_of_calls() -> None:
 def test_baseline_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_module, "PROCESSES", 1)
     made = fake_gate()
-    made.baseline.python, made.baseline.variables = "/nowhere/python", {}
+    side = Side("/nowhere/python", {}, ([], [], None), [])
+    monkeypatch.setattr(made.baseline, "side", lambda *_: side, raising=False)
     with pytest.raises(BaselineError, match="/nowhere/python cannot be run: No such file"):
         made.start(PREDICTORS["formula"])
     made._end(made._workers)

@@ -17,7 +17,14 @@ from benchmarks.gate.checkout import Checkout, CheckoutError, current_commit
 from benchmarks.gate.environments import with_project, with_requirements
 from benchmarks.gate.interpreters import UnusableEnvironmentError, check_interpreter
 from benchmarks.gate.requirements import distribution, read
-from benchmarks.gate.sources import folder_of, own_folders, project_to_build, root, source_folder
+from benchmarks.gate.sources import (
+    folder_of,
+    modules_of_tree,
+    own_folders,
+    project_to_build,
+    root,
+    source_folder,
+)
 from benchmarks.gate.what_differs import Facts
 from benchmarks.predictors.by_name import OF_PACKAGE, is_of_other_library
 
@@ -169,10 +176,7 @@ class Baseline:
             raise CheckoutError(f"{commit[:7]} has no folder {project.name}: choose a later commit")
         where = str(project.relative_to(checkout.work_tree))
         python = with_project(folder, commit, where, self.python, say)
-        return (
-            python,
-            f"pip built {project.name} at {commit[:7]}; current was built before",
-        )
+        return python, f"pip built {project.name} at {commit[:7]}; current was built before"
 
     def _not_named(self, current: Facts) -> list[str]:
         """Say what was imported that the requirements files do not name: both sides have it."""
@@ -183,10 +187,9 @@ class Baseline:
             if any(module[0] != "_" for module in modules)  # as setuptools is, at the start
             if named and name not in named and not folder_of(current["origins"].get(name, {}))
         ]
-        listed = ", ".join(others)
-        return [f"not in the requirements, so on both sides as for current: {listed}"] * bool(
-            others
-        )
+        if not others:
+            return []
+        return [f"not in the requirements, so on both sides as for current: {', '.join(others)}"]
 
     def check_sources(self, name: str, baseline: Facts) -> None:
         """Raise `BaselineError` if this side imported the work tree's code in place of a commit's.
@@ -194,19 +197,20 @@ class Baseline:
         An editable install does so where the commit lacks what the work tree has.
         """
         checkout = self._checkouts.get(name)
-        for module, file in (baseline["sources"] | baseline["extensions"]).items():
-            if checkout and Path(file) in checkout:
-                commit = checkout.commit[:7]
-                if checkout.counterpart(Path(file)).exists():
-                    raise BaselineError(
-                        f"an import hook, as of an editable install, takes {module} from {file} "
-                        f"whatever the path says, and {commit} would not be measured: uninstall "
-                        "it, and put the folder that the package lies in on PYTHONPATH"
-                    )
+        if not checkout:
+            return
+        for module, file in modules_of_tree(checkout, baseline).items():
+            commit = checkout.commit[:7]
+            if checkout.counterpart(file).exists():
                 raise BaselineError(
-                    f"{commit} has no module {module}, and {file} would be imported on both "
-                    "sides: choose a commit that has it"
+                    f"an import hook, as of an editable install, takes {module} from {file} "
+                    f"whatever the path says, and {commit} would not be measured: uninstall it, "
+                    "and put the folder that the package lies in on PYTHONPATH"
                 )
+            raise BaselineError(
+                f"{commit} has no module {module}, and {file} would be imported on both sides: "
+                "choose a commit that has it"
+            )
 
     def commits(self, name: str) -> tuple[str, str]:
         """Return the commits of the current side and of this; a ``+`` stands for changes since."""

@@ -55,7 +55,8 @@ class Blame:
     def __init__(
         self, gate: Gate, compared: Mapping[str, Compared | None], say: Callable[[str], None]
     ) -> None:
-        self._gate, self._compared, self._say = gate, compared, say
+        self._gate, self._say = gate, say
+        self._facts = {name: found.facts for name, found in compared.items() if found}
 
     def search(self, cases: Sequence[CaseRecord]) -> None:
         """Give the records of the cases that changed most what each difference alone does."""
@@ -136,9 +137,7 @@ class Blame:
 
     def _differences(self, name: str) -> Iterator[Difference]:
         """Yield what differs for a predictor: what it has loaded first, others together."""
-        compared = self._compared[name]
-        assert compared is not None
-        current, baseline = compared.facts
+        current, baseline = self._facts[name]
         differing = [
             distribution
             for distribution, version in baseline["distributions"].items()
@@ -162,13 +161,10 @@ class Blame:
 
     def _distributions(self, name: str, names: tuple[str, ...]) -> Difference:
         """Return the difference that distributions make, with what they drag along."""
-        compared = self._compared[name]
-        assert compared is not None
-        current, baseline = (facts["distributions"] for facts in compared.facts)
-        changes = [
-            f"{one} {baseline[one]} → {current.get(one, '(not installed)')}" for one in names
-        ]
-        return Difference(", ".join(changes), names, lambda: self._with(names, compared.facts[1]))
+        before, now = (facts["distributions"] for facts in reversed(self._facts[name]))
+        changes = [f"{one} {before[one]} → {now.get(one, '(not installed)')}" for one in names]
+        make = partial(self._with, names, self._facts[name][1])
+        return Difference(", ".join(changes), names, make)
 
     def _with(self, names: tuple[str, ...], baseline: Facts) -> Baseline:
         """Return the current side with distributions as they were in the baseline.
@@ -225,7 +221,8 @@ def pin(name: str, facts: Facts) -> str:
         return f"{name}=={facts['distributions'][name]}"
     vcs = origin.get("vcs_info")
     where = f"{vcs['vcs']}+{origin['url']}@{vcs['commit_id']}" if vcs else origin["url"]
-    return f"{name} @ {where}"
+    within = f"#subdirectory={origin['subdirectory']}" if "subdirectory" in origin else ""
+    return f"{name} @ {where}{within}"
 
 
 def conflicting(names: Sequence[str], baseline: Facts) -> list[str]:

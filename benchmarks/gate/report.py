@@ -36,17 +36,17 @@ class Report:
         self.table = table(cases, baseline)
         self.resolution = resolution(cases)
         self.blame = blame(cases)
-        self.unexplained = unexplained(cases)
+        self.explanation = explanation(cases)
 
     def lines(self) -> list[str]:
-        blame = ["", *aligned(self.blame), *self.unexplained] if self.blame else []
+        blame = ["", *aligned(self.blame), *self.explanation] if self.blame else []
         return [*self.differences, *aligned(self.table), self.conclusion, *self.resolution, *blame]
 
     def markdown(self, workload: str) -> str:
         """Return what a reviewer reads on GitHub."""
         said = [f"### {self.conclusion}\n", workload, "", *bullets(self.resolution), ""]
         head, *lines = self.differences or [""]
-        blame = ["", markdown(self.blame), "", *bullets(self.unexplained)] if self.blame else []
+        blame = ["", markdown(self.blame), "", *bullets(self.explanation)] if self.blame else []
         said += [head, "", *bullets(lines), "", markdown(self.table), *blame]
         return "\n".join(said) + "\n"
 
@@ -142,7 +142,7 @@ def blame(cases: Sequence[CaseRecord]) -> Table:
     return rows if len(rows) > 1 else []
 
 
-def unexplained(cases: Sequence[CaseRecord]) -> list[str]:
+def explanation(cases: Sequence[CaseRecord]) -> list[str]:
     """Say what did it, and what single differences leave of a case's ratio."""
     said = []
     for case in cases:

@@ -58,6 +58,17 @@ def folder_of(origin: dict[str, Any]) -> Path | None:
     return Path(os.path.realpath(unquote(urlsplit(origin["url"]).path)))
 
 
+def modules_of_tree(checkout: Checkout, facts: Facts) -> dict[str, Path]:
+    """Return the modules that a side imported from the work tree, compiled ones among them."""
+    found = {name: Path(file) for name, file in facts["sources"].items()}
+    found |= {
+        name: Path(file)
+        for name, file in facts["extensions"].items()
+        if name != file and not is_installed(file)  # as in an environment that lies in the tree
+    }
+    return {name: file for name, file in found.items() if file in checkout}
+
+
 def project_to_build(checkout: Checkout, current: Facts) -> Path | None:
     """Return the folder of the work tree whose project must be built to be imported at a commit.
 
@@ -70,7 +81,7 @@ def project_to_build(checkout: Checkout, current: Facts) -> Path | None:
     CheckoutError
         If compiled modules belong to no project.
     """
-    tree = {name: Path(file) for name, file in current["sources"].items() if Path(file) in checkout}
+    tree = modules_of_tree(checkout, current)
     packages = {name.partition(".")[0]: file for name, file in sorted(tree.items(), reverse=True)}
     for name, origin in current["origins"].items():
         folder, modules = folder_of(origin), current["loaded"].get(name, ())
