@@ -29,7 +29,6 @@ from benchmarks import script
 from benchmarks.evidence import stubs
 from benchmarks.evidence.readme_tables import DATA
 from benchmarks.gate.checkout import current_commit, undirected
-from benchmarks.gate.environments import with_requirements
 from benchmarks.saving.atomic_write import check_writable
 from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import percentage, positive
@@ -43,12 +42,11 @@ KINDS = {
     "imports": "imports and unused code in a package of one's own",
     "variable": "an environment variable without effect",
     "distribution": "a package that nothing imports",
-    "dependency": "the version of a dependency, which the slowdown is in",
     "bumps": "the versions of six dependencies, one of which the slowdown is in",
     "two-bumps": "the same, and two of them have it each",
     "extension": "a module in C, which the slowdown is in",
 }
-SLOWED = ("commit", "dependency", *stubs.SLOW_BUMPS, "extension")  # kinds
+SLOWED = ("commit", *stubs.SLOW_BUMPS, "extension")  # kinds
 PACKAGE = ("conftest.py", "pyproject.toml", "linpredict", "benchmarks")
 SLOWDOWN = '''
 
@@ -90,31 +88,6 @@ __attribute__((noinline)) double unused_{0}(const double *x, long n) {{
     return sum;
 }}
 """
-SETUP = """
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
-[project]
-name = "stub-of-a-dependency"
-version = "{version}"
-[tool.setuptools]
-py-modules = ["stub_of_a_dependency"]
-"""
-STUB = """
-def predict(coef, x):
-    return (x @ coef.T).argmax(axis=1)
-
-def serve(coef):
-    return lambda x: predict(coef, x)
-"""
-
-
-def make_package(folder: Path, version: int, slowdown: float) -> str:
-    """Write a package that serves the formula, slower by so much, and return its folder."""
-    folder.mkdir()
-    (folder / "pyproject.toml").write_text(SETUP.format(version=version))
-    (folder / "stub_of_a_dependency.py").write_text(STUB + slower(slowdown))
-    return str(folder)
 
 
 def slower(slowdown: float) -> str:
@@ -276,13 +249,8 @@ def measure(options: argparse.Namespace) -> None:
                 size += ["--batch-sizes=1,8,64"]
             if options.kind == "variable":
                 compared = [f"--baseline-set=WITHOUT_EFFECT={'x' * (41 * i % 997)}"]
-            if options.kind in ("dependency", "distribution"):
-                first = make_package(folder / "first", 1, 0)
-                compared = [f"--baseline-with={first}"]
-            if options.kind == "dependency":
-                second = make_package(folder / "second", 2, options.slowdown)
-                python = with_requirements([second if options.slowdown else first])
-                compared.append("--predictor=stub_of_a_dependency:serve")
+            if options.kind == "distribution":
+                compared = [f"--baseline-with={stubs.make_wheel(stubs.STUBS[0], 1)}"]
             start = time.perf_counter()
             found = gate_run(folder, [*size, *compared], python)
             seconds = round(time.perf_counter() - start, 1)

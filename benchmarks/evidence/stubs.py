@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.gate.environments import with_requirements
 from benchmarks.saving.record import CHANGED, GateRecord
 
+LINKS = Path(tempfile.gettempdir()) / "linpredict-stubs"  # kept, as environments are
 SLOW_BUMPS = {"bumps": 1, "two-bumps": 2}  # how many are slower, by kind
 SIZE = ["--predictor=own:serve", "--classes=16", "--features=2000", "--samples=64"]
 SIZE += ["--batch-sizes=8,64"]
@@ -103,18 +104,16 @@ def bump(folder: Path, kind: str, n: int, slowdown: float) -> tuple[str, list[st
 
     Return the interpreter of the current side, which packages are slower there, and options.
     """
-    links = Path(tempfile.gettempdir()) / "linpredict-stubs"  # kept, as environments are
-    links.mkdir(exist_ok=True)
     slower = 2 + round(1000 * slowdown)  # a version that is, or that is not by 0
     for stub in STUBS:
-        make_wheel(links, stub, 1, 0)
-        make_wheel(links, stub, 2, 0)
-        make_wheel(links, stub, slower, slowdown)
+        make_wheel(stub, 1)
+        make_wheel(stub, 2)
+        make_wheel(stub, slower, slowdown)
     first = n % len(STUBS)
     which = [STUBS[first], STUBS[(first + 1 + n // len(STUBS)) % len(STUBS)]][: SLOW_BUMPS[kind]]
     imports = "\n".join(f"import {stub}" for stub in STUBS)
     (folder / "own.py").write_text(OWN.format(imports=imports, modules=", ".join(STUBS)))
-    found_in = ["--no-index", f"--find-links {links}"]
+    found_in = ["--no-index", f"--find-links {LINKS}"]
     old = folder / "old.txt"
     old.write_text("\n".join([*found_in, *(f"{stub}==1" for stub in STUBS), ""]))
     now = [f"{stub}=={slower if stub in which else 2}" for stub in STUBS]
@@ -122,8 +121,9 @@ def bump(folder: Path, kind: str, n: int, slowdown: float) -> tuple[str, list[st
     return python, which if slowdown else [], [f"--baseline-requirements={old}", "--blame"]
 
 
-def make_wheel(folder: Path, name: str, version: int, slowdown: float) -> None:
-    """Write a wheel of a module, the same in each run."""
+def make_wheel(name: str, version: int, slowdown: float = 0) -> Path:
+    """Write a wheel of a module, the same in each run, and return its path."""
+    LINKS.mkdir(exist_ok=True)
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}.py": STUB.format(slowdown=slowdown),
@@ -132,11 +132,12 @@ def make_wheel(folder: Path, name: str, version: int, slowdown: float) -> None:
         "Tag: py3-none-any\n",
     }
     files[f"{info}/RECORD"] = "".join(f"{file},,\n" for file in (*files, f"{info}/RECORD"))
-    path = folder / f"{name}-{version}-py3-none-any.whl"
+    path = LINKS / f"{name}-{version}-py3-none-any.whl"
     if not path.exists():
         with zipfile.ZipFile(path, "w") as archive:
             for file, content in files.items():
                 archive.writestr(zipfile.ZipInfo(file), content)
+    return path
 
 
 def blamed(gate: GateRecord) -> list[str]:
