@@ -13,6 +13,7 @@ from benchmarks.errors import BaselineError
 from benchmarks.gate.baseline import Baseline
 from benchmarks.gate.checkout import Checkout, CheckoutError
 from benchmarks.gate.sources import own_folders, project_to_build
+from benchmarks.own.importing import SUITE
 from tests.helpers.repository import git
 
 
@@ -190,6 +191,9 @@ def test_packages_on_pythonpath_are_the_users_own(
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
     importlib.invalidate_caches()
-    assert str(folder) not in own_folders()
+    assert str(folder) not in own_folders("formula")
     monkeypatch.setenv("PYTHONPATH", str(folder))
-    assert str(folder) in own_folders()
+    assert str(folder) in own_folders("formula")
+    # The suite's modules must not be taken for the user's, who may have tests, too.
+    monkeypatch.syspath_prepend(SUITE)
+    assert own_folders("formula")[0] == own_folders("tests.models:model")[-1] == SUITE

@@ -1,6 +1,7 @@
 """``--baseline`` and its like, as users run them."""
 
 import compileall
+import importlib.util
 import json
 import os
 import pty
@@ -22,6 +23,7 @@ import pytest
 from pytest_benchmark import utils
 
 from benchmarks import comparison
+from benchmarks.evidence import stubs
 from benchmarks.evidence.gate_error_rates import make_repository
 from benchmarks.gate import checkout
 from benchmarks.gate import gate as gate_module
@@ -341,6 +343,9 @@ def test_revision_that_is_none(repository: Path, revision: str, message: str) ->
         (["--baseline-set=PYTHONPATH=/old"], "PYTHONPATH chooses what is imported, and both sides"),
         (["--baseline-set=OMP_NUM_THREADS"], "'OMP_NUM_THREADS' is not a variable like"),
         (["--baseline-python=/nowhere/python"], "there is no file or command '/nowhere/python'"),
+        (["--baseline-requirements=no.txt"], "--baseline-requirements: no.txt cannot be read: No"),
+        (["--baseline-with=-r pyproject.toml"], "or --baseline-requirements pyproject.toml"),
+        (["--blame"], "--blame looks for what made a case slower than the baseline: name one, as"),
     ],
 )
 def test_refused_options(options: list[str], message: str) -> None:
@@ -649,6 +654,52 @@ def test_model_of_ones_own(shop: Path, change: str, status: int, said: list[str]
     again = subprocess.run([*script, "run.json"], cwd=shop, capture_output=True, text=True)
     assert again.returncode == status
     assert said[-1].removeprefix("gate passed") in again.stdout
+
+
+def test_which_of_two_things_did_it(shop: Path) -> None:
+    text = MODEL.replace("SLOWER, BIAS", "import os\nSLOWER, BIAS")
+    slower = text.replace("= 0, 0, 0", '= 0.002 + 0.002 * ("FAST" not in os.environ), 0, 0')
+    (shop / "shop.py").write_text(slower)
+    arguments, environment = command(shop, "--predictor=shop:model", "--examples=shop:examples")
+    arguments = [argument for argument in arguments if argument not in WORKLOAD]
+    arguments[arguments.index("benchmarks")] = str(shop.parent / "repository" / "benchmarks")
+    options = ["--baseline-set=FAST=1", "--baseline-set=OTHER=1", "--blame", "--batch-sizes=8"]
+    done = subprocess.run(
+        [*arguments, *options, "--benchmark-json=run.json"], cwd=shop,
+        env=environment | {"GITHUB_STEP_SUMMARY": "summary.md"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    left_behind(shop)
+    assert (
+        "--blame measures 2 differences, each alone, for shop:model, batch 8: at m" in done.stdout
+    )
+    did_it = "shop:model, batch 8: FAST 1 → (not set) did it"
+    assert f"\n{did_it}\n" in done.stdout, done.stdout
+    assert f"\n- {did_it}\n" in (shop / "summary.md").read_text()
+    script = [sys.executable, str(shop.parent / "repository" / "benchmarks" / "verdicts.py")]
+    again = subprocess.run([*script, "run.json"], cwd=shop, capture_output=True, text=True)
+    assert did_it in again.stdout
+
+
+def test_compiled_parts_at_another_commit(repository: Path, tmp_path: Path) -> None:
+    if not (shutil.which("cc") and importlib.util.find_spec("setuptools")):
+        pytest.skip("no compiler, or no setuptools")
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    stubs.make_extension(folder, 1.0)
+    ignore_compiled(folder)
+    arguments, environment = command(folder, "--predictor=own:serve", "--baseline=HEAD~1")
+    arguments[arguments.index("benchmarks")] = str(repository / "benchmarks")
+    size = ["--features=100", "--batch-sizes=8"]
+    done = subprocess.run(
+        [*arguments, *size], cwd=folder, env=environment | {"XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "  pip built extension at " in done.stdout
+    assert "1 slower (own:serve 8)" in done.stdout
+    left_behind(folder)
+    assert git(folder, "status", "--porcelain") == ""
 
 
 def test_variable(repository: Path) -> None:

@@ -44,7 +44,7 @@ def start(shared: SharedData) -> Iterator[Start]:
 
     def start(name: str = "formula", **variables: str) -> Worker:
         workers.append(Worker(sys.executable, variables, shared))
-        workers[-1].make(find(name), (own_folders(), [], None))
+        workers[-1].make(find(name), (own_folders("formula"), [], None))
         return workers[-1]
 
     yield start
@@ -99,7 +99,7 @@ def test_frozen_while_others_compute(start: Start) -> None:
 def test_no_semaphore_is_left_behind(shared: SharedData, tmp_path: Path) -> None:
     told = tmp_path / "name"
     worker = Worker(sys.executable, {"SEMAPHORE": str(told)}, shared)
-    worker.make(find("tests.predictors:with_semaphore"), (own_folders(), [], None))
+    worker.make(find("tests.predictors:with_semaphore"), (own_folders("formula"), [], None))
     left = Path("/dev/shm") / f"sem.{told.read_text().lstrip('/')}"
     assert left.exists()
     end([worker])
@@ -272,7 +272,7 @@ from benchmarks.predictors.by_name import find
 shared = SharedData(Workload(20, 30, 8), NOTHING)
 workers = [Worker(sys.executable, {}, shared) for _ in range(3)]
 for name, worker in zip(("formula", "tests.predictors:forking"), workers):
-    worker.make(find(name), (own_folders(), [], None))
+    worker.make(find(name), (own_folders("formula"), [], None))
 print(*(worker.process.pid for worker in workers), flush=True)
 time.sleep(60)
 """

@@ -150,7 +150,9 @@ class Baseline:
             raise BaselineError(f"--baseline: {error}") from error
         if checkout and not project:
             said += copy_ignored(checkout, sources)
-        for folder in map(Path, [*own_folders(), *(root(*source) for source in sources.items())]):
+        for folder in map(
+            Path, [*own_folders(name), *(root(*source) for source in sources.items())]
+        ):
             in_commit = checkout is not None and folder in checkout
             place = str(checkout.counterpart(folder) if checkout and in_commit else folder)
             comes_first = python == sys.executable or (in_commit and not project)

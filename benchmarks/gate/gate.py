@@ -182,7 +182,7 @@ class Gate:
             return {**workers[0].facts(), "replaced": n_replaced}
 
         current = [self._start(layout, sys.executable) for layout in layouts]  # all import at once
-        facts = prepare(current, (own_folders(), [], None))
+        facts = prepare(current, (own_folders(source.name), [], None))
         side = other.side(source.name, facts, say)
         try:
             with blaming_baseline():

@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 import linpredict
 from benchmarks.gate.checkout import Checkout, CheckoutError
 from benchmarks.gate.what_differs import Facts
-from benchmarks.predictors.by_name import OF_PACKAGE
+from benchmarks.own.importing import SUITE
+from benchmarks.predictors.by_name import OF_PACKAGE, PREDICTORS
 from benchmarks.workers.worker import distributions, is_installed
 
 
@@ -34,14 +35,17 @@ def source_folder(name: str) -> Path:
     )
 
 
-def own_folders() -> list[str]:
-    """Return the folders in which this process looks for modules before those of installations.
+def own_folders(name: str) -> list[str]:
+    """Return the folders in which a predictor's modules are looked for before installed ones.
 
-    What PYTHONPATH names counts as such, whatever it is called: module systems put packages there.
+    They are those of this process; the suite's is the last for a predictor of one's own, whose
+    modules may have the same names as the suite's, such as ``tests``. What PYTHONPATH names counts
+    as such, whatever it is called: module systems put packages there.
     """
     folders = (os.path.realpath(folder or ".") for folder in sys.path)
     named = set(map(os.path.realpath, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    return [folder for folder in folders if folder in named or not is_installed(folder)]
+    own = [folder for folder in folders if folder in named or not is_installed(folder)]
+    return sorted(own, key=lambda folder: folder == SUITE and name not in PREDICTORS)
 
 
 def root(module: str, file: str) -> str:

@@ -73,7 +73,10 @@ class GateRecord(msgspec.Struct, kw_only=True):
 
     @property
     def left(self) -> float:
-        """What of the ratio no difference alone explains; 1 where the intervals admit that."""
+        """What of the ratio no difference alone explains.
+
+        It is 1 where the intervals admit that, or where it is within half of the threshold.
+        """
         alone = [one for one in self.blame if one.verdict in CHANGED and not one.together]
         low, high = self.interval
         for one in alone:
@@ -82,7 +85,8 @@ class GateRecord(msgspec.Struct, kw_only=True):
             high = high / least if high and least else None
         if (low or 0) <= 1 <= (high or math.inf):
             return 1.0
-        return self.ratio / math.prod(one.ratio or 1 for one in alone)
+        left = self.ratio / math.prod(one.ratio or 1 for one in alone)
+        return left if abs(math.log(left)) > math.log(1 + self.max_slowdown) / 2 else 1.0
 
     @property
     def has_other_answers(self) -> bool:
