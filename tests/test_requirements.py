@@ -101,6 +101,11 @@ def test_what_is_no_requirements_file(tmp_path: Path, name: str, text: bytes, re
         read(str(tmp_path / name), VERSION)
 
 
+def test_what_names_no_distribution_is_for_pip_to_refuse(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("./nothing\n")
+    assert read(str(tmp_path / "old.txt"), VERSION) == (["./nothing"], [])
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UnusableEnvironmentError, match=r"^absent cannot be read: No such file or"):
         read("absent", VERSION)

@@ -59,7 +59,7 @@ def read(file: str, version: Sequence[int]) -> tuple[list[str], list[str]]:
         expected = "a pylock.toml" if is_lock else "a requirements file"
         raise UnusableEnvironmentError(f"{file} is not {expected}: {error}") from error
     kept = [line for line in lines if not EDITABLE.match(line)]
-    if not any(map(distribution, kept)):
+    if not any(line[0] != "-" for line in kept):
         raise UnusableEnvironmentError(
             f"{file} asks for nothing: expected requirements as pip takes them, what pip freeze "
             "says, or a pylock.toml"
