@@ -208,6 +208,28 @@ def test_what_cannot_be_measured_alone(search: Search, error: Exception) -> None
     ]  # fmt: skip
 
 
+def test_what_is_dragged_along_is_named(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    def conflicting(names: list[str], _: object) -> list[str]:
+        return ["scikit-learn"] if "numpy" in names else []
+
+    def brought(_: object) -> list[str]:
+        return ["pytest", "unknown"]  # by whatever is asked for
+
+    monkeypatch.setattr(blame_module, "conflicting", conflicting)
+    monkeypatch.setattr(blame_module, "added", brought)
+    (case,), _ = search({"numpy==2.2.6": 1.2}, 1.2)
+    assert FakeGate.asked[:2] == [
+        ("numpy==2.2.6", "scikit-learn==1.6.1", "pytest==8.0"),
+        ("scikit-learn==1.6.1", "pytest==8.0"),
+    ]
+    assert case.gate
+    assert case.gate.blame[0].dragged == ["scikit-learn 1.6.1", "pytest 8.0"]
+    (row,) = [
+        line for line in Report([case], "old", 0.05).lines() if "2.2.6" in line and "slow" in line
+    ]
+    assert "numpy 2.2.6 → 2.4.6, with scikit-learn 1.6.1, pytest 8.0" in row
+
+
 def test_nothing_changed_and_nobody_is_blamed(search: Search) -> None:
     (case,), said = search({"numpy==2.2.6": 1.2}, 1.0)
     assert said == []

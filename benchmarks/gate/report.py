@@ -133,7 +133,7 @@ def blame(cases: Sequence[CaseRecord]) -> Table:
                 [
                     case.predictor,
                     str(case.batch_size),
-                    ", with ".join([one.what, *one.dragged]),
+                    ", with ".join(filter(None, [one.what, ", ".join(one.dragged)])),
                     f"{one.ratio:.3f}" if one.ratio else "-",
                     f"{low:.3f} to {high:.3f}" if low and high else "-",
                     one.verdict or "not measured",
