@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -97,10 +98,15 @@ def handle_signals(config: pytest.Config) -> None:
     config.add_cleanup(put_back)
 
 
+def line_writer(config: pytest.Config) -> Callable[[str], None]:
+    """Return what writes a line to the terminal, whichever plugin has it."""
+    terminalreporter = config.pluginmanager.get_plugin("terminalreporter")
+    return terminalreporter.write_line if terminalreporter else print
+
+
 def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
     if is_main():
         handle_signals(config)
-    terminalreporter = config.pluginmanager.get_plugin("terminalreporter")
     names = compared(config)
     try:
         baseline = Baseline(
@@ -109,7 +115,7 @@ def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
             config.getoption("baseline_with") or (),
             config.getoption("baseline_python"),
             dict(config.getoption("baseline_set") or ()),
-            terminalreporter.write_line if terminalreporter else print,
+            line_writer(config),
             config.getoption("baseline_requirements") or (),
         )
     except BaselineError as error:

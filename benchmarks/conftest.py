@@ -55,8 +55,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     with interruptible():
         result = yield
         if config.getoption("blame"):
-            terminalreporter = config.pluginmanager.get_plugin("terminalreporter")
-            config.stash[SESSION].blame(terminalreporter.write_line if terminalreporter else print)
+            config.stash[SESSION].blame(comparison.line_writer(config))
         return result
 
 

@@ -55,7 +55,7 @@ def test_predict(
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
     benchmark.extra_info |= case.as_saved()
-    starts = range(0, data.n_samples - case.batch_size + 1, case.batch_size)
+    starts = case.starts
     judged = predict = precision = read_as = ceilings = rounds = differing = None
     with failing(run, data, benchmark, case):
         if run.gate and (processes := run.processes(case.predictor, data, say)):

@@ -46,28 +46,17 @@ KINDS = {
     "two-bumps": "the same, and two of them have it each",
     "extension": "a module in C, which the slowdown is in",
 }
-SLOWED = ("commit", *stubs.SLOW_BUMPS, "extension")  # kinds
+OF_STUBS = (*stubs.SLOW_BUMPS, "extension")  # kinds
+SLOWED = ("commit", *OF_STUBS)
 PACKAGE = ("conftest.py", "pyproject.toml", "linpredict", "benchmarks")
-SLOWDOWN = '''
-
-def _slower(call, slowdown):
-    """Wait after a call for a part of the time that it took."""
-    from time import perf_counter
-
-    def slower(*args):
-        start = perf_counter()
-        result = call(*args)
-        end = start + (perf_counter() - start) * (1 + slowdown)
-        while perf_counter() < end:
-            pass
-        return result
-
-    return slower
-
+SLOWDOWN = (
+    stubs.WAITING
+    + """
 
 predict = _slower(predict, {slowdown})
 LinearPredictor.predict = _slower(LinearPredictor.predict, {slowdown})
-'''
+"""
+)
 OWN = """
 import numpy as np
 
@@ -110,7 +99,7 @@ def copy_work_tree(folder: Path, *paths: str) -> None:
 @undirected()
 def make_repository(folder: Path, slowdown: float, kind: str = "commit", n: int = 1) -> None:
     """Commit the package and one of one's own, and then slower or with what nothing calls."""
-    git = ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
+    git = stubs.git_of(folder)
     copy_work_tree(folder, *PACKAGE)
     own = folder / "own.py"
     own.write_text(OWN)
@@ -219,30 +208,29 @@ def main() -> int:
 
 def measure(options: argparse.Namespace) -> None:
     change = f"{100 * options.slowdown:g}%"
-    if options.kind in SLOWED[1:]:
+    is_of_stubs = options.kind in OF_STUBS
+    if is_of_stubs:
         change += f", {options.kind}"
     elif options.kind != "commit":
         change = options.kind
     other_core = "busy" if options.busy else "idle"
-    of_stubs = options.kind in (*stubs.SLOW_BUMPS, "extension")
-    scenario = ["stubs" if of_stubs else options.size, "gate, threshold 5%", other_core, change]
+    scenario = ["stubs" if is_of_stubs else options.size, "gate, threshold 5%", other_core, change]
     core = min(os.sched_getaffinity(0)) if options.busy else None
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     n_before = sum(json.loads(line)["scenario"] == scenario for line in lines)
     for i in range(n_before, n_before + options.runs):
         with tempfile.TemporaryDirectory() as name, busy(core):
-            folder, python, size = Path(name), sys.executable, SIZES[options.size]
+            folder, python = Path(name), sys.executable
+            size = stubs.SIZE if is_of_stubs else SIZES[options.size]
             slowed: list[str] = []
             compared = ["--baseline=HEAD~1"]
             if options.kind in stubs.SLOW_BUMPS:
-                python, slowed, more = stubs.bump(folder, options.kind, i, options.slowdown)
-                size, compared = stubs.SIZE, more
+                python, slowed, compared = stubs.bump(folder, options.kind, i, options.slowdown)
             elif options.kind == "extension":
                 stubs.make_extension(folder, options.slowdown)
-                size = stubs.SIZE
             else:
                 make_repository(folder, options.slowdown, options.kind, i + 1)
-            if options.size == "tiny" and size is SIZES["tiny"]:
+            if options.size == "tiny" and not is_of_stubs:
                 n_classes, n_features = TINY[i % len(TINY)]
                 size = [*size, "--predictor=formula", "--predictor=own:serve", "--samples=64"]
                 size += [f"--classes={n_classes}", f"--features={n_features}"]

@@ -8,31 +8,39 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from benchmarks.gate.checkout import undirected
 from benchmarks.gate.environments import with_requirements
-from benchmarks.saving.record import CHANGED, GateRecord
+from benchmarks.saving.record import GateRecord
 
 LINKS = Path(tempfile.gettempdir()) / "linpredict-stubs"  # kept, as environments are
 SLOW_BUMPS = {"bumps": 1, "two-bumps": 2}  # how many are slower, by kind
 SIZE = ["--predictor=own:serve", "--classes=16", "--features=2000", "--samples=64"]
 SIZE += ["--batch-sizes=8,64"]
 STUBS = [f"stub_of_{name}" for name in ("arrays", "frames", "graphs", "models", "tables", "trees")]
-STUB = '''
-from time import perf_counter
+WAITING = '''
 
+def _slower(call, slowdown):
+    """Wait after a call for a part of the time that it took."""
+    from time import perf_counter
 
-def passed_on(call):
-    """Pass a call on, and wait for a part of the time that it took."""
-
-    def slower(x):
+    def slower(*args):
         start = perf_counter()
-        result = call(x)
-        end = start + (perf_counter() - start) * (1 + {slowdown})
+        result = call(*args)
+        end = start + (perf_counter() - start) * (1 + slowdown)
         while perf_counter() < end:
             pass
         return result
 
     return slower
 '''
+STUB = (
+    WAITING
+    + """
+
+def passed_on(call):
+    return _slower(call, {slowdown})
+"""
+)
 OWN = """
 import numpy as np
 {imports}
@@ -142,16 +150,18 @@ def make_wheel(name: str, version: int, slowdown: float = 0) -> Path:
 
 def blamed(gate: GateRecord) -> list[str]:
     """Return the names of what the gate says made a case slower or faster."""
-    return [
-        one.what.split()[0].replace("-", "_")
-        for one in gate.blame
-        if one.verdict in CHANGED and not one.together
-    ]
+    return [one.what.split()[0].replace("-", "_") for one in gate.did_it]
 
 
+def git_of(folder: Path) -> list[str]:
+    """Return the beginning of git commands in a folder, by somebody."""
+    return ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
+
+
+@undirected()
 def make_extension(folder: Path, slowdown: float) -> None:
     """Commit a package with a module in C, and another commit in which that is slower."""
-    git = ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
+    git = git_of(folder)
     subprocess.run([*git, "init", "--quiet"], check=True)
     for file, content in OF_EXTENSION.items():
         (folder / file).write_text(content)

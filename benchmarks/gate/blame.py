@@ -29,11 +29,12 @@ from benchmarks.gate.gate import SECONDS_EACH, Compared, Gate
 from benchmarks.gate.shared import SharedData
 from benchmarks.gate.what_differs import Facts
 from benchmarks.predictors.by_name import find
-from benchmarks.saving.record import CHANGED, Blamed, CaseRecord
+from benchmarks.saving.record import CHANGED, Blamed, CaseRecord, GateRecord
 
 MOST_CASES = 4  # those that changed most
 MOST_SECONDS = 300.0  # of measuring
 
+Judged = tuple[CaseRecord, GateRecord]  # a case, and what the gate found of it
 ERRORS = BaselineError, WorkerError, WrongLabelsError, UnavailableError, ChangedDataError
 
 
@@ -60,10 +61,13 @@ class Blame:
 
     def search(self, cases: Sequence[CaseRecord]) -> None:
         """Give the records of the cases that changed most what each difference alone does."""
-        changed = sorted(filter(is_changed, cases), key=lambda case: -abs(log_ratio(case)))
-        by_predictor: dict[str, list[CaseRecord]] = {}
-        for case in changed[:MOST_CASES]:
-            by_predictor.setdefault(case.predictor, []).append(case)
+        changed = [
+            (case, case.gate) for case in cases if case.gate and case.gate.verdict in CHANGED
+        ]
+        changed.sort(key=lambda judged: -abs(math.log(judged[1].ratio)))
+        by_predictor: dict[str, list[Judged]] = {}
+        for case, gate in changed[:MOST_CASES]:
+            by_predictor.setdefault(case.predictor, []).append((case, gate))
         found = {name: list(self._differences(name)) for name in by_predictor}
         n_most = max(map(len, found.values()), default=0)
         if changed and n_most < 2:
@@ -72,7 +76,7 @@ class Blame:
             return
         n_cases = {name: len(found[name]) * len(of_one) for name, of_one in by_predictor.items()}
         seconds = min(MOST_SECONDS, SECONDS_EACH * sum(n_cases.values()))
-        names = "; ".join(case.name for case in changed[:MOST_CASES])
+        names = "; ".join(case.name for case, _ in changed[:MOST_CASES])
         self._say(
             f"--blame measures {n_most} differences, each alone, for {names}: at most "
             f"{seconds:.0f} s, besides making environments and processes"
@@ -85,7 +89,7 @@ class Blame:
         for name, of_one in by_predictor.items():
             self._search(name, of_one, found[name])
 
-    def _search(self, name: str, cases: list[CaseRecord], found: list[Difference]) -> None:
+    def _search(self, name: str, cases: list[Judged], found: list[Difference]) -> None:
         """Measure each difference alone, and the two greatest together if they do not explain."""
         alone: list[Difference] = []
         for difference in found:
@@ -96,14 +100,14 @@ class Blame:
                 for each in difference.names:
                     alone.append(self._distributions(name, (each,)))
                     self._measure(name, cases, alone[-1])
-        if any(map(unexplained, cases)):
-            of = {one.what: abs(math.log(one.ratio)) for one in blamed(cases[0]) if one.ratio}
+        if any(gate.left != 1 for _, gate in cases):
+            of = {one.what: abs(math.log(one.ratio)) for one in cases[0][1].blame if one.ratio}
             alone = [one for one in alone if one.names and one.title in of]
             first, second, *_ = *sorted(alone, key=lambda one: -of[one.title]), None, None
             if first and second:
                 self._measure(name, cases, self._distributions(name, first.names + second.names))
 
-    def _measure(self, name: str, cases: list[CaseRecord], difference: Difference) -> list[Blamed]:
+    def _measure(self, name: str, cases: list[Judged], difference: Difference) -> list[Blamed]:
         """Measure cases of a predictor with a difference alone, and add it to their records."""
         gate, found = self._judge, list[Blamed]()
         one = Blamed(what=difference.title, together=len(difference.names) > 1)
@@ -112,10 +116,13 @@ class Blame:
             gate.baseline = difference.baseline()
             compared = gate.start(find(name, isinstance(gate.shared, SharedData)))
             if compared:
-                one.dragged = also_differing(compared, difference.names)
-                for case in cases:
-                    starts = range(0, gate.shared.n_samples - case.batch_size + 1, case.batch_size)
-                    judged, _, _ = gate.measure(compared, starts)
+                one.dragged = [
+                    f"{name} {version}"
+                    for name, version in differing(compared.facts).items()
+                    if difference.names and name not in difference.names
+                ]
+                for case, _ in cases:
+                    judged, _, _ = gate.measure(compared, case.starts)
                     found.append(
                         msgspec.structs.replace(
                             one,
@@ -131,22 +138,18 @@ class Blame:
         finally:
             gate.close()
         found += [one] * (len(cases) - len(found))
-        for case, of_one in zip(cases, found, strict=True):
-            blamed(case).append(of_one)
+        for (_, of_case), of_one in zip(cases, found, strict=True):
+            of_case.blame.append(of_one)
         return found
 
     def _differences(self, name: str) -> Iterator[Difference]:
         """Yield what differs for a predictor: what it has loaded first, others together."""
         current, baseline = self._facts[name]
-        differing = [
-            distribution
-            for distribution, version in baseline["distributions"].items()
-            if current["distributions"].get(distribution) != version
-        ]
-        loaded = [one for one in differing if one in current["loaded"]]
+        names = list(differing(self._facts[name]))
+        loaded = [one for one in names if one in current["loaded"]]
         for one in loaded:
             yield self._distributions(name, (one,))
-        if others := tuple(one for one in differing if one not in loaded):
+        if others := tuple(one for one in names if one not in loaded):
             yield self._distributions(name, others)
         of = self._gate.baseline
         if of.revision is not None:
@@ -187,31 +190,10 @@ class Blame:
             pinned += more
 
 
-def is_changed(case: CaseRecord) -> bool:
-    return case.gate is not None and case.gate.verdict in CHANGED
-
-
-def log_ratio(case: CaseRecord) -> float:
-    return math.log(case.gate.ratio) if case.gate else 0.0
-
-
-def blamed(case: CaseRecord) -> list[Blamed]:
-    return case.gate.blame if case.gate else []
-
-
-def unexplained(case: CaseRecord) -> bool:
-    """Tell whether what single differences do leaves a part of a case's ratio."""
-    return bool(case.gate and blamed(case) and case.gate.left != 1)
-
-
-def also_differing(compared: Compared, names: Sequence[str]) -> list[str]:
-    """Return what else differs than some distributions, with its versions."""
-    current, baseline = (facts["distributions"] for facts in compared.facts)
-    return [
-        f"{name} {version}"
-        for name, version in baseline.items()
-        if names and name not in names and current.get(name) != version
-    ]
+def differing(facts: tuple[Facts, Facts]) -> dict[str, str]:
+    """Return the baseline's versions of the distributions of which the current side has others."""
+    current, baseline = (of_side["distributions"] for of_side in facts)
+    return {name: version for name, version in baseline.items() if current.get(name) != version}
 
 
 def pin(name: str, facts: Facts) -> str:

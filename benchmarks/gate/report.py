@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from benchmarks.gate.judge import MISS
 from benchmarks.predictors.by_name import is_of_other_library
-from benchmarks.saving.record import CHANGED, Blamed, CaseId, CaseRecord, GateRecord, Verdict
+from benchmarks.saving.record import Blamed, CaseId, CaseRecord, GateRecord, Verdict
 from benchmarks.saving.runs import short
 from benchmarks.wording.quantities import milliseconds
 from benchmarks.wording.tables import Table, aligned, markdown
@@ -148,9 +148,7 @@ def explanation(cases: Sequence[CaseRecord]) -> list[str]:
     for case in cases:
         if not case.gate or not case.gate.blame:
             continue
-        did_it = [
-            one.what for one in case.gate.blame if one.verdict in CHANGED and not one.together
-        ]
+        did_it = [one.what for one in case.gate.did_it]
         line = f"{case.name}: " + (
             f"{', '.join(did_it)} did it" if did_it else "nothing did it alone"
         )

@@ -72,20 +72,24 @@ class GateRecord(msgspec.Struct, kw_only=True):
     blame: list[Blamed] = []
 
     @property
+    def did_it(self) -> list[Blamed]:
+        """What makes the case slower or faster alone."""
+        return [one for one in self.blame if one.verdict in CHANGED and not one.together]
+
+    @property
     def left(self) -> float:
         """What of the ratio no difference alone explains.
 
         It is 1 where the intervals admit that, or where it is within half of the threshold.
         """
-        alone = [one for one in self.blame if one.verdict in CHANGED and not one.together]
         low, high = self.interval
-        for one in alone:
+        for one in self.did_it:
             least, most = one.interval
             low = low / most if low and most else None
             high = high / least if high and least else None
         if (low or 0) <= 1 <= (high or math.inf):
             return 1.0
-        left = self.ratio / math.prod(one.ratio or 1 for one in alone)
+        left = self.ratio / math.prod(one.ratio or 1 for one in self.did_it)
         return left if abs(math.log(left)) > math.log(1 + self.max_slowdown) / 2 else 1.0
 
     @property
@@ -114,6 +118,11 @@ class CaseId(msgspec.Struct, kw_only=True):
     def as_saved(self) -> dict[str, Any]:
         saved: dict[str, Any] = msgspec.to_builtins(self)
         return {key: value for key, value in saved.items() if value is not None}
+
+    @property
+    def starts(self) -> range:
+        """Where its batches begin among the examples."""
+        return range(0, self.n_samples - self.batch_size + 1, self.batch_size)
 
     @property
     def name(self) -> str:

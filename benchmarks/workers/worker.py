@@ -250,14 +250,19 @@ def outside(folders: list[str], tree: str | None) -> list[str]:
     ]
 
 
+def module_files() -> dict[str, str]:
+    """Return the modules that were imported and say what their file is, and its real path."""
+    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
+    return {name: os.path.realpath(file) for name, file in files.items() if isinstance(file, str)}
+
+
 def sources() -> dict[str, str]:
     """Return the modules that were imported from files that are not installed, and their files."""
-    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
     return {
-        name: os.path.realpath(file)
-        for name, file in files.items()
+        name: file
+        for name, file in module_files().items()
         # torch.ops says that its file is _ops.py, which is none.
-        if isinstance(file, str) and os.path.isfile(file) and not is_installed(file)
+        if os.path.isfile(file) and not is_installed(file)
         if name not in ("__main__", served.__name__)
     }
 
@@ -267,11 +272,10 @@ def extensions() -> dict[str, str]:
 
     Where the system tells (Linux), other libraries count, too, as ctypes and cffi load them.
     """
-    files = {name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())}
     found = {
-        name: os.path.realpath(file)
-        for name, file in files.items()
-        if isinstance(file, str) and file.endswith(tuple(EXTENSION_SUFFIXES))
+        name: file
+        for name, file in module_files().items()
+        if file.endswith(tuple(EXTENSION_SUFFIXES))
     }
     with suppress(OSError), open("/proc/self/maps", errors="surrogateescape") as maps:
         mapped = {line.rstrip("\n").split(maxsplit=5)[-1] for line in maps}
