@@ -67,8 +67,9 @@ class LinearPredictor:
         self._model: ScreenedModel | BlasModel
         if suits_kernel(*self._shape, dtype) and (compiled := kernel()).label:
             self._model = ScreenedModel(coef, self._intercept, compiled)
-        else:
-            self._model = BlasModel(coef, self._intercept)
+            if self._model.in_range:
+                return
+        self._model = BlasModel(coef, self._intercept)
 
     @property
     def precision(self) -> np.dtype[Any]:
@@ -82,10 +83,7 @@ class LinearPredictor:
 
     @property
     def in_doubt(self) -> float | None:
-        """The share of examples that float32 was to label as float64 does, and left in doubt.
-
-        None if there were none.
-        """
+        """The share of examples that float32 left in doubt; None if it labelled none."""
         return self._model.in_doubt
 
     @property

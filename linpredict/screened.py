@@ -1,37 +1,39 @@
 """A model on the kernel: labels of float64 at the speed of float32.
 
-Labels need the greatest score, not all scores. So the kernel computes them in float32, with half
-the bytes to read and twice the multiplications at once. Where the model or the examples are of
-float64, a bound on the error then tells which classes may have the greatest score. Mostly it is
-one. Where it is not, the scores of those few classes are computed in float64 from the weights as
-given, always in the same order and each product rounded before it is added: a label depends on
-model and example alone, not on the batch or the CPU (x86-64 or aarch64; but see the end).
+Labels need the greatest score, not all scores. So the kernel computes them in float32, whatever
+model and examples are of, with half the bytes of float64 to read and twice the multiplications at
+once. A bound on the error then tells which classes may have the greatest score. Mostly it is one.
+Where it is not, the scores of those few classes are computed in float64 from the weights as given,
+always in the same order and each product rounded before it is added: a label depends on model and
+example alone, not on the batch or the CPU (x86-64 or aarch64; but see the end).
 
-The bound. A score is summed over blocks of m features in float32 and over the blocks in float64.
-The product of feature k of a block, counted from 0, is rounded no more than m - k + 3 times:
-weight and value when they become float32, their product, and each sum from there on. With u = 2^-24
-and γ(r) = ru / (1 - ru), its error is at most γ(m - k + 3) |w_k x_k| (Higham, "Accuracy and
-Stability of Numerical Algorithms", 2002, lemma 3.1 and section 3.1). Over all features, by Cauchy
-and Schwarz, that is no more than γ'·‖r∘w‖·‖x‖ with the numbers r of roundings: ‖r∘w‖ is computed
-when the model is built, ‖x‖ along with the scores. Together with what float64 rounds, and with
-underflow, whose errors are at most 2^-125 for each feature (subnormal numbers may count as 0), it
-bounds the difference between a score and that of float64. A class stays in question while its score
-plus its bound reaches the greatest of all scores minus their bounds.
+The bound. A score is summed over parts of p features in float32, over the n parts of a block in
+float32, too, and over the blocks in float64. The product of feature k of a part, counted from 0, is
+rounded no more than r = p - k + n + 2 times: weight and value when they become float32, their
+product, each sum of its part from there on, and n - 1 sums of parts. With u = 2^-24 and γ(r) =
+ru / (1 - ru), its error is at most γ(r) |w_k x_k| (Higham, "Accuracy and Stability of Numerical
+Algorithms", 2002, lemma 3.1 and sections 3.1 and 4.2). Over all features, by Cauchy and Schwarz,
+that is no more than γ'·‖r∘w‖·‖x‖ with the numbers r of roundings: ‖r∘w‖ is computed when the model
+is built, ‖x‖ along with the scores. Together with what float64 rounds, and with underflow, whose
+errors are at most 2^-125 for each feature (subnormal numbers may count as 0), it bounds the
+difference between a score and that of float64. A class stays in question while its score plus its
+bound reaches the greatest of all scores minus their bounds. On random data of the default size that
+leaves 1.3 % of the examples in doubt; with sums over whole blocks it was 4.8 %.
 
-A few examples take as long as it takes to read the weights. For them, weights of float64 are read
-as integers of 16 bits, a quarter of the bytes, times a scale for each class and block: ŵ = s·q with
+A few examples take as long as it takes to read the weights. For them, weights are read as integers
+of 16 bits, half the bytes of float32, times a scale for each class and block: ŵ = s·q with
 s = max |w| / 32767, a number of float32, so that the product is exact. What is lost, δ = w - ŵ, is
-known when the model is built. The error of feature k is at most (|δ_k| + γ(m - k + 3) |ŵ_k|) |x_k|,
-and the norm of the brackets stands in place of γ'·‖r∘w‖. Sums of blocks are multiplied by s in
-float64. On random data of the default size 9 % of the examples are in doubt, instead of 3 %. A
-model that they would leave much more in doubt is read in float32 alone.
+known when the model is built. The error of a feature is at most (|δ| + γ(r) |ŵ|) |x|, and the norm
+of the brackets stands in place of γ'·‖r∘w‖. Sums of blocks are multiplied by s in float64. On
+random data of the default size 8 % of the examples are in doubt. A model that they would leave much
+more in doubt is read in float32 alone.
 
 What float32 cannot hold is left to BLAS: norms so great or small that squares or sums would over-
 or underflow (within them, what is lost when a weight or value underflows is far less than the
 rounding of γ), infinity and NaN. So is an example with many classes in question. BLAS sums in an
 order of its own, here over blocks of features that are added up in order. A second bound, of
-float64, tells which of its labels are certain, and what is not is decided as above; but for weights
-out of range, infinity and NaN, its labels stand.
+float64, tells which of its labels are certain, and what is not is decided as above; but for
+infinity and NaN, its labels stand.
 """
 
 from __future__ import annotations
@@ -60,8 +62,8 @@ FEW_PRODUCTS = 2**18  # of a call that one thread makes: a hand-over takes 5 to 
 U32, U64 = 2.0**-24, 2.0**-53  # unit roundoff
 LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of r∘w; kernel.c has those of the examples
 # Times the error of float32: a few weights that are far greater than the others make integers of
-# these useless. Of normal ones it is 2.4; the more examples in doubt, the less is gained.
-MOST_LOST = 8
+# these useless. Of normal ones it is 7, or 11; the more examples in doubt, the less is gained.
+MOST_LOST = 30
 SKIPPED = 15  # times the examples of a call that left most to BLAS are labelled by it at once
 OF_BLAS = 4096  # features of a product of BLAS: its error grows with their number
 COPIED = 2**25  # bytes of examples that are copied, or converted, at once
@@ -71,10 +73,12 @@ TOO_MANY = -2  # classes in question, in place of a label, as in kernel.c
 class ScreenedModel:
     """A model on the kernel, of weights of float32 or float64, which are copied.
 
-    A call labels `max_samples` at most. Of the `n_screened` examples that float32 was to label as
-    float64 does, it left `n_doubtful` in doubt. Where the weights are not `in_range`, the bound on
-    the error does not hold for them.
+    A call labels `max_samples` at most. Of `n_screened` examples, float32 left `n_doubtful` in
+    doubt. Where the weights are not `in_range`, the bound on the error does not hold for them, and
+    labels may be wrong.
     """
+
+    precision = np.dtype(np.float32)  # in which (nearly) all scores are computed
 
     def __init__(
         self, coef: Array, intercept: Array | None, kernel: Kernel, block: int | None = None
@@ -95,22 +99,18 @@ class ScreenedModel:
             coef = coef.copy()
         # Elsewhere every vector would touch two lines: 15 to 25 % of the time.
         self._lines = lines.empty((n_blocks, n_panels, block, CLASSES), np.float32)
-        # The lines hold weights of float32 as given.
-        self._coef = self._integers = None
-        self._model = Model(
-            self._lines.ctypes.data, n_classes=self.n_classes, n_features=self.n_features,
-            n_panels=n_panels, block=block, n_blocks=n_blocks, n_ranges=n_ranges,
-        )  # fmt: skip
+        self._integers: Array | None = lines.empty(self._lines.shape, np.int16)
+        self.coef = lines.empty(coef.shape, coef.dtype)  # as given
         growth, of_integers, self._scales = np.zeros((3, n_blocks, n_panels * CLASSES))
-        if coef.dtype == np.float64:
-            self._coef = lines.empty(coef.shape, coef.dtype)
-            self._integers = lines.empty(self._lines.shape, np.int16)
-            self._model.coef = self._coef.ctypes.data
-            self._model.integers = self._integers.ctypes.data
-            self._model.scales = self._scales.ctypes.data
+        self._model = Model(
+            self.coef.ctypes.data, self._lines.ctypes.data, self._integers.ctypes.data,
+            self._scales.ctypes.data, is_wide=coef.itemsize == 8, n_classes=self.n_classes,
+            n_features=self.n_features, n_panels=n_panels, block=block, n_blocks=n_blocks,
+            n_ranges=n_ranges,
+        )  # fmt: skip
         row, column = (step // coef.itemsize for step in coef.strides)
         kernel.pack(
-            self._model, coef.ctypes.data, coef.itemsize == 8, row, column, 1.0001 * U32,
+            self._model, coef.ctypes.data, row, column, 1.0001 * U32,
             growth.ctypes.data, of_integers.ctypes.data, n_threads(),
         )  # fmt: skip
         with np.errstate(over="ignore"):
@@ -121,7 +121,7 @@ class ScreenedModel:
         self.in_range = self._is_in_range(coef)
         finite = np.isfinite(self._offset)
         self._of_offset = np.where(finite, 4 * U64 * np.abs(self._offset), 0.0)
-        # 1.0001: γ(r)/(ru) for r up to 515, and the rounding of the norms themselves.
+        # 1.0001: γ(r)/(ru) for r up to 133, and the rounding of the norms themselves.
         float64 = 8 * self.n_features * U64
         self._error = (1.0001 * U32 + float64) * self._norms
         with np.errstate(all="ignore"):
@@ -149,32 +149,17 @@ class ScreenedModel:
     @property
     def nbytes(self) -> int:
         """Bytes of the weights, packed and as given."""
-        kept = self._lines, self._coef, self._integers
+        kept = self.coef, self._lines, self._integers
         return sum(weights.nbytes for weights in kept if weights is not None)
-
-    @property
-    def coef(self) -> Array:
-        """The weights as given (n_classes, n_features)."""
-        if self._coef is not None:
-            return self._coef
-        n_blocks, n_panels, block, _ = self._lines.shape
-        w = self._lines.transpose(1, 3, 0, 2).reshape(n_panels * CLASSES, n_blocks * block)
-        return np.ascontiguousarray(w[: self.n_classes, : self.n_features])
-
-    @property
-    def precision(self) -> np.dtype[Any]:
-        """The dtype in which (nearly) all scores are computed."""
-        return np.dtype(np.float32) if self.in_range else self.dtype
 
     @property
     def read_as(self) -> np.dtype[Any]:
         """The dtype in which weights are read for a few examples; for many, it is `precision`."""
-        integers = self._integers is not None and self.in_range
-        return np.dtype(np.int16) if integers else self.precision
+        return np.dtype(np.int16) if self._integers is not None else self.precision
 
     @property
     def in_doubt(self) -> float | None:
-        """The share of examples that float32 was to label as float64 does, and left in doubt."""
+        """The share of examples that float32 left in doubt."""
         return self.n_doubtful / self.n_screened if self.n_screened else None
 
     def reads(self, x: Array) -> bool:
@@ -185,24 +170,21 @@ class ScreenedModel:
 
     def labels(self, x: Array) -> NDArray[np.intp]:
         """Label `max_samples` examples or fewer, of any real dtype."""
-        dtype = np.result_type(x, np.float32)
-        exact = np.result_type(dtype, self.dtype) == np.float64
-        if exact and (self._skip or not self.in_range):
+        if self._skip:
             self._skip = max(0, self._skip - len(x))
             return self._labels_of_blas(x)
         if not self.reads(x):
-            x = np.array(x, dtype, order="C")
-        labels, _ = self.call(x, exact)
-        if exact:
-            left_open, too_many = np.flatnonzero(labels < 0), labels == TOO_MANY
-            if len(left_open):
-                labels[left_open] = self._labels_of_blas(x[left_open])
-                if 2 * np.count_nonzero(too_many) > len(x):
-                    self._skip = SKIPPED * len(x)
+            x = np.array(x, np.result_type(x, np.float32), order="C")
+        labels, _ = self.call(x)
+        left_open, too_many = np.flatnonzero(labels < 0), labels == TOO_MANY
+        if len(left_open):
+            labels[left_open] = self._labels_of_blas(x[left_open])
+            if 2 * np.count_nonzero(too_many) > len(x):
+                self._skip = SKIPPED * len(x)
         return labels
 
     def call(
-        self, x: Array, exact: bool, with_scores: bool = False
+        self, x: Array, with_scores: bool = False
     ) -> tuple[NDArray[np.intp], Array | None]:
         """Return the kernel's labels, negative where left open, and if asked float32's scores."""
         labels = np.empty(len(x), np.int64)
@@ -210,40 +192,38 @@ class ScreenedModel:
         if len(x):
             alone = len(x) * self._lines.size < FEW_PRODUCTS
             n_doubtful = self._kernel.label(
-                self._model, *rows_of(x), exact, self._most, 1 if alone else n_threads(),
+                self._model, *rows_of(x), self._most, 1 if alone else n_threads(),
                 labels.ctypes.data, None if scores is None else scores.ctypes.data,
             )  # fmt: skip
             if n_doubtful < 0:
                 raise MemoryError(f"no memory for the sums of {len(x)} examples")
-            if exact:
-                self.n_screened += len(x)
-                self.n_doubtful += n_doubtful + int(np.count_nonzero(labels < 0))
+            self.n_screened += len(x)
+            self.n_doubtful += n_doubtful + int(np.count_nonzero(labels < 0))
         return labels.astype(np.intp, copy=False), scores
 
     def _labels_of_blas(self, x: Array) -> NDArray[np.intp]:
         """Label examples by products of BLAS in float64, and decide what these leave open."""
-        coef = self.coef.astype(np.float64, copy=False)
-        if self._norms_of_coef is None and coef.size:
+        if self._norms_of_coef is None and self.coef.size:
             with np.errstate(all="ignore"):
-                self._norms_of_coef = norms_of(coef)
+                self._norms_of_coef = norms_of(self.coef)
         as_it_is = x.dtype == np.float64 and x.flags.c_contiguous
         step = len(x) + 1 if as_it_is else COPIED // max(1, 8 * self.n_features) + 1
         pieces = [x[start : start + step] for start in range(0, max(1, len(x)), step)]
         return np.concatenate(
-            [self._labels_of_product(np.ascontiguousarray(x, np.float64), coef) for x in pieces]
+            [self._labels_of_product(np.ascontiguousarray(x, np.float64)) for x in pieces]
         )
 
-    def _labels_of_product(self, x: Array, coef: Array) -> NDArray[np.intp]:
+    def _labels_of_product(self, x: Array) -> NDArray[np.intp]:
         with np.errstate(all="ignore"):
             offset, n = self._offset[: self.n_classes], self.n_features
             scores = np.zeros((len(x), self.n_classes))
             for start in range(0, n, OF_BLAS):
                 features = slice(start, start + OF_BLAS)
-                scores += x[:, features] @ coef[:, features].T
+                scores += x[:, features] @ self.coef[:, features].astype(np.float64, copy=False).T
             scores += offset
             scores[:, offset == -np.inf] = -np.inf  # also where the score is infinite
             labels: NDArray[np.intp] = scores.argmax(axis=1)
-            if not (self.in_range and x.size) or self._norms_of_coef is None:
+            if not x.size or self._norms_of_coef is None:
                 return labels
             # Roundings of a sum, of the product and of `decide`, with room for those of the norms.
             roundings = 2.5 * (OF_BLAS + n / OF_BLAS + n / (8 * MAX_RANGES) + 2 * MAX_RANGES)
@@ -272,7 +252,7 @@ def rows_of(x: Array) -> tuple[int, bool, int, int]:
 
 def norms_of(a: Array) -> Array:
     """Return the Euclidean norms of rows, or more where their squares over- or underflow."""
-    squares: Array = np.einsum("ij,ij->i", a, a)
+    squares: Array = np.einsum("ij,ij->i", a, a, dtype=np.float64)
     norms = np.sqrt(squares)
     unsafe = (squares < 1e-280) | (squares > 1e280)
     norms[unsafe] = math.sqrt(a.shape[1]) * np.abs(a[unsafe]).max(axis=1)

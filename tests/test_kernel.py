@@ -81,11 +81,12 @@ def test_other_cpus(
     found = find()  # its scores are right
     assert found.vector_bits == bits, found.reason
     # So are its labels, also where rounding decides between two classes.
-    w = np.repeat(np.random.default_rng(0).standard_normal((20, 5003)), 2, axis=0)
-    w[1::2] *= 1 + 2.0**-52
-    x = np.random.default_rng(1).standard_normal((200, 5003))
-    here = ScreenedModel(w, None, kernel()).labels(x)
-    np.testing.assert_array_equal(ScreenedModel(w, None, found).labels(x), here)
+    for dtype in ("float32", "float64"):
+        w = np.repeat(np.random.default_rng(0).standard_normal((20, 5003)), 2, axis=0).astype(dtype)
+        w[1::2] = np.nextafter(w[::2], np.inf)
+        x = np.random.default_rng(1).standard_normal((200, 5003)).astype(dtype)
+        here = ScreenedModel(w, None, kernel()).labels(x)
+        np.testing.assert_array_equal(ScreenedModel(w, None, found).labels(x), here)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -95,9 +96,12 @@ def test_scores_do_not_depend_on_the_batch(dtype: str) -> None:
     w = np.random.default_rng(0).standard_normal((40, 5003)).astype(dtype)
     x = np.random.default_rng(1).standard_normal((30, 5003)).astype(dtype)
     model = ScreenedModel(w, None, kernel())
-    labels, scores = model.call(x, exact=False, with_scores=True)
-    assert scores is not None
-    for n in range(1, 30):
-        some_labels, some_scores = model.call(x[:n], exact=False, with_scores=True)
-        np.testing.assert_array_equal(some_scores, scores[:n])
-        np.testing.assert_array_equal(some_labels, labels[:n])
+    few = model.call(x[:8], with_scores=True)  # read as integers
+    many = model.call(x, with_scores=True)
+    for n in (*range(1, 8), *range(20, 30)):
+        for some, others in zip(
+            model.call(x[:n], with_scores=True), few if n < 8 else many, strict=True
+        ):
+            assert some is not None
+            assert others is not None
+            np.testing.assert_array_equal(some, others[:n])

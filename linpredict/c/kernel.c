@@ -1,8 +1,8 @@
 /* Labels of a linear classifier: the class of the greatest sum over features of x * weight.
 
-Scores are computed in float32. Where labels of float64 are asked for, a bound on the error of each
-score shows which classes may be the best (`screened.py` has the proof), and where these are more than
-one, their scores are computed in float64, from the weights as given.
+Scores are computed in float32. A bound on the error of each shows which classes may be the best
+(`screened.py` has the proof), and where these are more than one, their scores are computed in
+float64, from the weights as given.
 
 The weights are packed so that they are read once and in the order they lie in memory: blocks of
 `block` features, in a block panels of one cache line of classes, in a panel the features, each
@@ -10,8 +10,8 @@ one line. A tile of up to ROWS samples × 1 to 4 panels keeps its sums in regist
 through the features of a block. Meanwhile it prefetches its share of the next block, and copies the
 samples of the next tile into a buffer of float32, so that memory and arithmetic overlap.
 
-Few samples take as long as it takes to read the weights. For them, those of a model of float64 are
-packed in 16 bits, too: as integers, times a scale for each class and block.
+Few samples take as long as it takes to read the weights. For them, these are packed in 16 bits, too:
+as integers, times a scale for each class and block.
 
 Sums run over the features of a block in float32 and in order, then over the blocks of a range, then
 over the ranges, in float64 and in order: they do not depend on the tile a sample is in, nor on the
@@ -49,6 +49,7 @@ enum {
     STEPS = VECTORS < 2 ? 1 : 2,  /* between two looks at what to copy */
     EIGHT = 8,
     MOST = 512,                   /* features of a block, at most */
+    PART = 128,                   /* features of a block that are summed by themselves */
     GREATEST = 32767,             /* integer */
     FEW_TILES = 3, /* for which integers are read: with four, 20 samples took 8 % longer */
     FEW = 4,      /* with fewer samples the CPU's own prefetching is 20 % faster, but for integers */
@@ -99,22 +100,21 @@ const char compiler[] = "gcc " __VERSION__;
 
 /* Packed weights. */
 typedef struct {
+    char *coef;         /* (n_classes, n_features): as given, float64 if `is_wide`, else float32 */
     float *lines;       /* (n_blocks, n_panels, block, CLASSES), aligned to LINE */
-    /* Of a model of float64; else NULL, as `lines` are as given. */
-    double *coef;       /* (n_classes, n_features): as given */
-    int16_t *integers;  /* as `lines` */
-    double *scales;     /* (n_blocks, n_panels * CLASSES) */
+    int16_t *integers;  /* as `lines`, or NULL */
+    double *scales;     /* of integers (n_blocks, n_panels * CLASSES) */
     /* (n_panels * CLASSES): what is added to the scores, and the bound on their error: `error`, or
        `error_of_integers`, times the norm of the sample, and `rounding`. */
     const double *offset, *error, *error_of_integers, *rounding;
-    int64_t n_classes, n_features, n_panels, block, n_blocks, n_ranges;
+    int64_t is_wide, n_classes, n_features, n_panels, block, n_blocks, n_ranges;
 } Model;
 
-/* Samples: rows of n_features float32, or float64, `stride` values apart. */
+/* Samples, or classes: rows of n_features float32, or float64, `stride` values apart. */
 typedef struct {
     const char *values;
     int64_t is_wide, stride, n;
-} Samples;
+} Rows;
 
 INLINE int64_t
 smaller(int64_t a, int64_t b)
@@ -144,16 +144,24 @@ features(const Model *m, int64_t block)
 }
 
 INLINE const char *
-address(const Samples *x, int64_t row, int64_t feature)
+address(const Rows *x, int64_t row, int64_t feature)
 {
     return x->values + (row * x->stride + feature) * (x->is_wide ? 8 : 4);
 }
 
 INLINE double
-value(const Samples *x, int64_t row, int64_t feature)
+value(const Rows *x, int64_t row, int64_t feature)
 {
     const char *from = address(x, row, feature);
     return x->is_wide ? *(const double *)from : *(const float *)from;
+}
+
+/* LANES values. */
+INLINE wide
+several(const Rows *x, int64_t row, int64_t feature)
+{
+    const char *from = address(x, row, feature);
+    return x->is_wide ? *(const wide *)from : WIDE(*(const narrow *)from);
 }
 
 /* Samples of float64 on their way into a buffer of float32: those of a tile, row by row. */
@@ -230,9 +238,7 @@ tile(const int in_integers, const int rows, const int panels, const void *restri
     const int16_t *integers = weights;
     const int width = panels * VECTORS;
     vector sum[6][4 * VECTORS], weight[4 * VECTORS];
-    UNROLLED (int r = 0; r < rows; r++)
-        UNROLLED (int v = 0; v < width; v++)
-            sum[r][v] = (vector){0};
+    float totals[6][4 * CLASSES] __attribute__((aligned(LINE)));
     /* Two pointers and twice the stride address six samples: GCC computed one address for each. */
     const float *x3 = x + 3 * stride;
     __asm__("" : "+r"(x3));
@@ -249,47 +255,53 @@ tile(const int in_integers, const int rows, const int panels, const void *restri
         UNROLLED (int v = 0; v < width; v++)                                                      \
             sum[r][v] += (r < 3 ? x + r * stride : x3 + (r - 3) * stride)[k] * weight[v];
 
-    int64_t k = 0;
-    while (k + STEP <= n_features) {
-        copy(copying);
-        for (int step = 0; step < STEPS && k + STEP <= n_features; step++, k += STEP) {
-            /* Many lines go into the second cache: into the first, batches of 4 to 16 took a quarter
-               longer. A few go into the first: 2 % faster. */
-            if (ahead.lines == 1)
-                UNROLLED (int i = 0; i < panels; i++)
-                    __builtin_prefetch(ahead.weights + LINE * i);
-            else
-                for (int64_t i = 0; i < panels * ahead.lines; i++)
-                    __builtin_prefetch(ahead.weights + LINE * i, 0, 2);
-            ahead.weights += panels * ahead.bytes;
-            for (int i = 0; i < STEP; i += 2) { /* by two: GCC copies registers beyond that */
-                MULTIPLY(0)
-                MULTIPLY(1)
-                x += 2;
-                x3 += 2;
-                w += 2 * CLASSES;
-                integers += 2 * CLASSES;
+    for (int64_t k = 0, first = 0; first < n_features; first += PART) {
+        const int64_t end = smaller(first + PART, n_features);
+        UNROLLED (int r = 0; r < rows; r++)
+            UNROLLED (int v = 0; v < width; v++)
+                sum[r][v] = (vector){0};
+        while (k + STEP <= end) {
+            copy(copying);
+            for (int step = 0; step < STEPS && k + STEP <= end; step++, k += STEP) {
+                /* Many lines go into the second cache: into the first, batches of 4 to 16 took a quarter
+                   longer. A few go into the first: 2 % faster. */
+                if (ahead.lines == 1)
+                    UNROLLED (int i = 0; i < panels; i++)
+                        __builtin_prefetch(ahead.weights + LINE * i);
+                else
+                    for (int64_t i = 0; i < panels * ahead.lines; i++)
+                        __builtin_prefetch(ahead.weights + LINE * i, 0, 2);
+                ahead.weights += panels * ahead.bytes;
+                for (int i = 0; i < STEP; i += 2) { /* by two: GCC copies registers beyond that */
+                    MULTIPLY(0)
+                    MULTIPLY(1)
+                    x += 2;
+                    x3 += 2;
+                    w += 2 * CLASSES;
+                    integers += 2 * CLASSES;
+                }
             }
         }
-    }
-    for (; k < n_features; k++) {
-        MULTIPLY(0)
-        x++;
-        x3++;
-        w += CLASSES;
-        integers += CLASSES;
+        for (; k < end; k++) {
+            MULTIPLY(0)
+            x++;
+            x3++;
+            w += CLASSES;
+            integers += CLASSES;
+        }
+        UNROLLED (int r = 0; r < rows; r++)
+            UNROLLED (int v = 0; v < width; v++) {
+                vector *total = (vector *)(totals[r] + v * WIDTH);
+                *total = first ? *total + sum[r][v] : sum[r][v];
+            }
     }
     /* By way of memory: GCC keeps no vector in a register that it converts to a wider one. */
-    float totals[4 * CLASSES] __attribute__((aligned(LINE)));
-    UNROLLED (int r = 0; r < rows; r++) {
-        UNROLLED (int v = 0; v < width; v++)
-            *(vector *)(totals + v * WIDTH) = sum[r][v];
+    for (int r = 0; r < rows; r++)
         for (int c = 0; c < panels * CLASSES; c += LANES) {
-            const wide total = WIDE(*(const narrow *)(totals + c));
+            const wide total = WIDE(*(const narrow *)(totals[r] + c));
             *(wide *)(sums + r * sums_stride + c) +=
                 in_integers ? total * *(const wide *)(scales + c) : total;
         }
-    }
 }
 
 /* Tell whether a tile is to be had: its sums fit in registers. Where six sums are enough to keep a
@@ -343,11 +355,20 @@ typedef struct {
     Job job;
     const Model *model;
     const char *coef;
-    int64_t is_wide, row, column; /* from a class and from a feature to the next, in values */
+    int64_t row, column; /* from a class and from a feature to the next, in values */
     double rounding;              /* relative error of one in float32 */
     double *growth, *growth_of_integers; /* (n_blocks, n_panels * CLASSES) */
     int64_t n_taken;              /* blocks */
 } Packing;
+
+/* How often the product of a block's feature is rounded, at most: weight and value as they become
+   float32, product, sums of its part from there on, sums of parts. */
+INLINE int64_t
+roundings(int64_t k, int64_t block)
+{
+    const int64_t end = smaller(k / PART * PART + PART, block);
+    return 3 + end - k + (block - 1) / PART;
+}
 
 /* Pack a panel of weights of a block in integers; `w` is (block, CLASSES). */
 static IN_VECTORS void
@@ -373,7 +394,7 @@ pack_integers(const Packing *p, const double *w, int16_t *to, double *scales, do
             nearest = nearest > -GREATEST ? nearest : -GREATEST; /* NaN, too */
             const double packed = nearest * scales[c];
             const double error =
-                fabs(w[c] - packed) + p->rounding * (block - k + 3) * fabs(packed);
+                fabs(w[c] - packed) + p->rounding * roundings(k, block) * fabs(packed);
             growth[c] += error * error;
             to[c] = (int16_t)nearest;
         }
@@ -392,18 +413,15 @@ take_blocks(Job *job, int64_t thread)
             double weights[MOST * CLASSES] = {0}, growth[CLASSES] = {0};
             for (int64_t c = 0; c < smaller(CLASSES, m.n_classes - first); c++) {
                 const int64_t from = (first + c) * p->row + b * m.block * p->column;
+                const int64_t to = (first + c) * m.n_features + b * m.block;
                 for (int64_t k = 0; k < n; k++)
-                    weights[k * CLASSES + c] = p->is_wide
-                        ? ((const double *)p->coef)[from + k * p->column]
-                        : ((const float *)p->coef)[from + k * p->column];
-                if (m.coef)
-                    for (int64_t k = 0; k < n; k++)
-                        m.coef[(first + c) * m.n_features + b * m.block + k] =
-                            weights[k * CLASSES + c];
+                    weights[k * CLASSES + c] = m.is_wide
+                        ? (((double *)m.coef)[to + k] = ((double *)p->coef)[from + k * p->column])
+                        : (((float *)m.coef)[to + k] = ((float *)p->coef)[from + k * p->column]);
             }
             for (int64_t k = 0; k < m.block; k++)
                 for (int c = 0; c < CLASSES; c++) {
-                    const double w = weights[k * CLASSES + c], rounded = w * (m.block - k + 3);
+                    const double w = weights[k * CLASSES + c], rounded = w * roundings(k, m.block);
                     m.lines[at + k * CLASSES + c] = w;
                     growth[c] += rounded * rounded;
                 }
@@ -416,15 +434,13 @@ take_blocks(Job *job, int64_t thread)
     }
 }
 
-/* Pack weights, and copy them to the model's `coef`, if it has one; what fills up the last panel and
-   block is 0. */
+/* Pack weights, and copy them; what fills up the last panel and block is 0. */
 void
-pack(const Model *model, const void *coef, int64_t is_wide, int64_t row, int64_t column,
-     double rounding, double *growth, double *growth_of_integers, int64_t n_threads)
+pack(const Model *model, const void *coef, int64_t row, int64_t column, double rounding,
+     double *growth, double *growth_of_integers, int64_t n_threads)
 {
     Packing p = {
-        {.work = take_blocks}, model, coef, is_wide, row, column,
-        rounding, growth, growth_of_integers, 0,
+        {.work = take_blocks}, model, coef, row, column, rounding, growth, growth_of_integers, 0,
     };
     share(&p.job, n_threads);
 }
@@ -436,8 +452,7 @@ pack(const Model *model, const void *coef, int64_t is_wide, int64_t row, int64_t
 typedef struct {
     Job job;
     const Model *model;
-    Samples x;
-    int64_t exact;   /* labels of float64 */
+    Rows x;
     int64_t in_integers; /* weights are read */
     int64_t n_tiles, n_groups, row_size;
     char *taken;  /* (n_ranges, n_groups) */
@@ -515,11 +530,11 @@ score(const Scoring *s, int64_t range, int64_t group)
                 .bytes = LINE * lines / n_tiles,
                 .share = bytes_each,
             };
-            if (s->exact)
-                for (int64_t i = 0; i < rows; i++)
-                    add_squares(x + i * stride, n, sums + (row + i + 1) * s->row_size - EIGHT);
             tiles(rows, w, scales, m.n_panels, panel, x, stride, n, sums + row * s->row_size,
                   s->row_size, ahead, &copying);
+            /* Now that they are in the cache: before, 1,024 samples of float32 took a third longer. */
+            for (int64_t i = 0; i < rows; i++)
+                add_squares(x + i * stride, n, sums + (row + i + 1) * s->row_size - EIGHT);
         }
     }
 }
@@ -563,7 +578,7 @@ typedef struct {
 typedef struct {
     Job job;
     const Model *model;
-    const Samples *x;
+    const Rows *x;
     const Question *questions;
     const int64_t *classes;
     int64_t n_questions, n_taken;
@@ -575,36 +590,25 @@ typedef struct {
 static double
 range_of_score(const Exact *e, int64_t sample, int64_t class, int64_t range)
 {
-    const Model m = *e->model;
-    const int64_t size = e->x->is_wide ? 8 : 4;
+    const Model *m = e->model;
+    const Rows coef = {m->coef, m->is_wide, m->n_features, m->n_classes};
     wide sum[EIGHT / LANES] = {{0}};
     double rest = 0;
-    const int64_t end = begin(range + 1, m.n_ranges, m.n_blocks);
-    for (int64_t b = begin(range, m.n_ranges, m.n_blocks); b < end; b++) {
-        const int64_t n = features(&m, b), panel = b * m.n_panels + class / CLASSES;
-        const char *x = address(e->x, sample, b * m.block);
-        const float *line = m.lines + panel * m.block * CLASSES + class % CLASSES;
-        const double *coef = m.coef ? m.coef + class * m.n_features + b * m.block : NULL;
+    const int64_t end = begin(range + 1, m->n_ranges, m->n_blocks);
+    for (int64_t b = begin(range, m->n_ranges, m->n_blocks); b < end; b++) {
+        const int64_t first = b * m->block, n = features(m, b);
         int64_t k = 0;
         for (; k + EIGHT <= n; k += EIGHT)
             UNROLLED (int i = 0; i < EIGHT / LANES; i++) {
-                wide w, values;
-                if (m.coef)
-                    w = *(const wide *)(coef + k + i * LANES);
-                else
-                    UNROLLED (int l = 0; l < LANES; l++)
-                        w[l] = line[(k + i * LANES + l) * CLASSES];
-                const char *from = x + (k + i * LANES) * size;
-                values = e->x->is_wide ? *(const wide *)from : WIDE(*(const narrow *)from);
-                w *= values;
-                KEEP_IN_REGISTER(w);
-                sum[i] += w;
+                wide product = several(&coef, class, first + k + i * LANES);
+                product *= several(e->x, sample, first + k + i * LANES);
+                KEEP_IN_REGISTER(product);
+                sum[i] += product;
             }
         for (; k < n; k++) {
-            double w = m.coef ? coef[k] : line[k * CLASSES];
-            w *= value(e->x, sample, b * m.block + k);
-            KEEP_IN_REGISTER(w);
-            rest += w;
+            double product = value(&coef, class, first + k) * value(e->x, sample, first + k);
+            KEEP_IN_REGISTER(product);
+            rest += product;
         }
     }
     for (int i = 0; i < EIGHT / LANES; i++)
@@ -630,7 +634,7 @@ take_questions(Job *job, int64_t thread)
 /* Label the samples of `questions` with the first of their classes that has the greatest score.
    Returns whether there was memory for it. */
 static int
-answer(const Model *m, const Samples *x, const Question *questions, int64_t n_questions,
+answer(const Model *m, const Rows *x, const Question *questions, int64_t n_questions,
        const int64_t *classes, int64_t n_threads, int64_t *labels)
 {
     const int64_t n_classes = n_questions ? questions[n_questions - 1].end : 0;
@@ -669,7 +673,7 @@ argmax(const double *values, int64_t n)
 }
 
 static int
-is_zero(const Model *m, const Samples *x, int64_t sample)
+is_zero(const Model *m, const Rows *x, int64_t sample)
 {
     for (int64_t k = 0; k < m->n_features; k++)
         if (value(x, sample, k) != 0)
@@ -686,8 +690,6 @@ decide(const Scoring *s, int64_t sample, double *scores, int64_t most, int64_t *
     for (int64_t c = 0; c < m->n_classes; c++)
         scores[c] = m->offset[c] == -INFINITY ? -INFINITY : scores[c] + m->offset[c];
     *label = argmax(scores, m->n_classes);
-    if (!s->exact)
-        return 0;
     double square = 0;
     for (int i = 1; i <= EIGHT; i++)
         square += scores[s->row_size - i];
@@ -712,13 +714,12 @@ decide(const Scoring *s, int64_t sample, double *scores, int64_t most, int64_t *
     return n > 1 ? n : 0;
 }
 
-/* Label samples, or leave their labels open where labels of float64 are asked for: of those that
-   float32 cannot hold, and those with more than `most` classes in question. `scores` (n_samples,
-   n_classes), if not NULL, is filled with what float32 gave. Returns how many samples were decided
-   in float64, or -1 where there is no memory. */
+/* Label samples, or leave their labels open: of those that float32 cannot hold, and those with more
+   than `most` classes in question. `scores` (n_samples, n_classes), if not NULL, is filled with what
+   float32 gave. Returns how many samples were decided in float64, or -1 where there is no memory. */
 int64_t
 label(const Model *m, const void *x, int64_t is_wide, int64_t stride, int64_t n_samples,
-      int64_t exact, int64_t most, int64_t n_threads, int64_t *labels, double *scores)
+      int64_t most, int64_t n_threads, int64_t *labels, double *scores)
 {
     if (!n_samples)
         return 0;
@@ -726,8 +727,8 @@ label(const Model *m, const void *x, int64_t is_wide, int64_t stride, int64_t n_
     const int64_t n_groups = n_tiles < GROUP ? 1 : n_tiles / GROUP;
     const int64_t row_size = m->n_panels * CLASSES + EIGHT;
     Scoring s = {
-        {.work = take_parts}, m, {x, is_wide, stride, n_samples}, exact,
-        exact && m->integers && n_tiles <= FEW_TILES, n_tiles, n_groups, row_size,
+        {.work = take_parts}, m, {x, is_wide, stride, n_samples},
+        m->integers && n_tiles <= FEW_TILES, n_tiles, n_groups, row_size,
         .taken = calloc(m->n_ranges, n_groups),
         .sums = aligned_alloc(LINE, m->n_ranges * n_samples * row_size * sizeof(double) + LINE),
     };
@@ -765,7 +766,7 @@ int
 decide_exactly(const Model *m, const void *x, int64_t is_wide, int64_t stride, int64_t n_samples,
                const char *in_question, int64_t n_threads, int64_t *labels)
 {
-    const Samples samples = {x, is_wide, stride, n_samples};
+    const Rows samples = {x, is_wide, stride, n_samples};
     Question *questions = malloc(n_samples * sizeof *questions + 1);
     int64_t *classes = malloc(n_samples * m->n_classes * sizeof *classes + 1);
     int done = 0;
