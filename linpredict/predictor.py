@@ -139,7 +139,8 @@ class LinearPredictor:
         -------
         ndarray of shape (n_samples,), dtype intp
             As `linpredict.predict`. Two classes whose scores differ by no more than rounding may
-            change places, because the products are summed in another order.
+            change places, because the products are summed in another order: on the kernel always
+            in the same one and in float64, whatever model and examples are of.
 
         Raises
         ------
@@ -192,9 +193,9 @@ def suits_kernel(n_classes: int, n_features: int, dtype: np.dtype[Any]) -> bool:
     In float64 it reads half the bytes or a quarter, and is so, whatever kernels BLAS has, from 16
     to 1,024 classes, from 2,048 features and from 3 MiB of weights on. In float32 it is where BLAS
     starves: 32 to 128 classes, which fill the kernel's panels and let a block of weights stay near
-    the core, and 64 MiB of weights or more, too many for the caches.
+    the core, and 16 MiB of weights or more, too many for the second cache.
     """
     nbytes = n_classes * n_features * dtype.itemsize
     if dtype == np.float64:
         return 16 <= n_classes <= 1024 and n_features >= 2048 and nbytes >= 3 * 2**20
-    return 32 <= n_classes <= 128 and nbytes >= 2**26
+    return 32 <= n_classes <= 128 and nbytes >= 2**24
