@@ -183,9 +183,7 @@ class ScreenedModel:
                 self._skip = SKIPPED * len(x)
         return labels
 
-    def call(
-        self, x: Array, with_scores: bool = False
-    ) -> tuple[NDArray[np.intp], Array | None]:
+    def call(self, x: Array, with_scores: bool = False) -> tuple[NDArray[np.intp], Array | None]:
         """Return the kernel's labels, negative where left open, and if asked float32's scores."""
         labels = np.empty(len(x), np.int64)
         scores = np.empty((len(x), self.n_classes)) if with_scores else None
