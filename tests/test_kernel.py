@@ -98,7 +98,7 @@ def test_scores_do_not_depend_on_the_batch(dtype: str) -> None:
     model = ScreenedModel(w, None, kernel())
     few = model.call(x[:8], with_scores=True)  # read as integers
     many = model.call(x, with_scores=True)
-    for n in (*range(1, 8), *range(20, 30)):
+    for n in (*range(1, 8), *range(25, 30)):
         for some, others in zip(
             model.call(x[:n], with_scores=True), few if n < 8 else many, strict=True
         ):
