@@ -175,7 +175,8 @@ def test_unchanged_code_passes(repository: Path) -> None:
         ratios = [new / old for new, old in result["pairs"]]
         assert result["ratio"] == pytest.approx(np.median(ratios))
         assert {low, high} <= {*ratios}
-        assert (low < result["at_most"] < 1.3) == (result["verdict"] != "undecided")
+        if result["verdict"] != "undecided":  # which a slow process can make of it, too
+            assert low < result["at_most"] < 1.3
         # What is saved as the case's durations are those of the current side's processes.
         data, of_pairs = case["stats"]["data"], [new for new, _ in result["pairs"]]
         if len(data) < MAX_ROUNDS:  # all of them

@@ -17,7 +17,7 @@ from benchmarks.plot import main
 from benchmarks.saving.limit import Limit
 from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import binary, milliseconds, quantity
-from benchmarks.wording.sentences import calm, disturbed, in_words
+from benchmarks.wording.sentences import calm, disturbed, in_words, screened
 from benchmarks.wording.tables import latencies
 from tests.helpers.saved_runs import drawn_by, gated, record, run, write
 
@@ -59,6 +59,16 @@ def test_words() -> None:
         "packed reaches 90 % of its greatest throughput, 2,370/s, at batch size 32 (13.5 ms); "
         "doubling that batch costs 2.1 times the latency and loses 5 %. "
         "Least latency: 6.3 ms at batch size 2.",
+    ]
+
+
+def test_what_was_in_doubt() -> None:
+    packed, formula = record(), record("formula")
+    packed.dtype = packed.precision = "float32"
+    packed.in_doubt = 0.0123
+    assert screened([packed, formula]) == [
+        "packed: labels of float64, found in float32; for 1.2 % of the examples, scores of float64 "
+        "decided."
     ]
 
 

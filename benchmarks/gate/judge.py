@@ -35,7 +35,8 @@ class Comparison:
     """What the pairs of a case tell about the ratio of the durations, current over baseline.
 
     It is slower where the interval is above the threshold; the same where `at_most` is below it, or
-    faster where that is below even 1 / threshold; otherwise undecided.
+    faster where that is below even 1 / threshold; undecided otherwise, and where `judge` or
+    `heeding` find processes that contradict it.
     """
 
     ratio: float  # the median of the pairs' ratios

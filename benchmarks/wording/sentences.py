@@ -159,10 +159,10 @@ def greatest_throughput(latencies: Latencies) -> float:
 
 
 def screened(cases: Sequence[CaseRecord]) -> list[str]:
-    """Say which predictors find labels in another precision than theirs, and what is in doubt."""
+    """Say which predictors find labels of float64 in less, and what that left in doubt."""
     shares = {case.predictor: case for case in cases if case.in_doubt is not None}
     return [
-        f"{name}: labels of {case.dtype}, found in {case.precision}; for "
-        f"{100 * (case.in_doubt or 0):.2g} % of the examples, scores of {case.dtype} decided."
+        f"{name}: labels of float64, found in {case.precision}; for "
+        f"{100 * (case.in_doubt or 0):.2g} % of the examples, scores of float64 decided."
         for name, case in shares.items()
     ]
