@@ -636,10 +636,11 @@ take_questions(Job *job, int64_t thread)
     Exact *e = (Exact *)job;
     const int64_t n_ranges = e->model->n_ranges, n_parts = e->n_questions * n_ranges;
     for (int64_t part; (part = next(&e->n_taken)) < n_parts;) {
-        const Question *q = e->questions + part / n_ranges;
+        /* Range by range, so that questions find the weights of others in a cache. */
+        const Question *q = e->questions + part % e->n_questions;
+        const int64_t range = part / e->n_questions;
         for (int64_t i = q->first; i < q->end; i++)
-            e->scores[i * n_ranges + part % n_ranges] =
-                range_of_score(e, q->sample, e->classes[i], part % n_ranges);
+            e->scores[i * n_ranges + range] = range_of_score(e, q->sample, e->classes[i], range);
     }
 }
 
