@@ -121,7 +121,7 @@ class ScreenedModel:
         self.in_range = self._is_in_range(coef)
         finite = np.isfinite(self._offset)
         self._of_offset = np.where(finite, 4 * U64 * np.abs(self._offset), 0.0)
-        # 1.0001: γ(r)/(ru) for r up to 133, and the rounding of the norms themselves.
+        # 1.0001: γ(r)/(ru) for r up to 134, and the rounding of the norms themselves.
         float64 = 8 * self.n_features * U64
         self._error = (1.0001 * U32 + float64) * self._norms
         with np.errstate(all="ignore"):

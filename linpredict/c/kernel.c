@@ -13,9 +13,9 @@ samples of the next tile into a buffer of float32, so that memory and arithmetic
 Few samples take as long as it takes to read the weights. For them, these are packed in 16 bits, too:
 as integers, times a scale for each class and block.
 
-Sums run over the features of a block in float32 and in order, then over the blocks of a range, then
-over the ranges, in float64 and in order: they do not depend on the tile a sample is in, nor on the
-thread. */
+Sums run in order over the features of a part of a block and over its parts, in float32, then over
+the blocks of a range and over the ranges, in float64: they do not depend on the tile a sample is in,
+nor on the thread. */
 #include "pool.h"
 
 #include <math.h>
@@ -272,7 +272,7 @@ tile(const int in_integers, const int rows, const int panels, const void *restri
             UNROLLED (int v = 0; v < width; v++)
                 sum[r][v] = (vector){0};
         while (k + STEP <= end) {
-            if (copying->n_rows) /* a call saves registers: it cost float32 5 % */
+            if (copying->n_rows) /* To call it in vain, with registers saved, cost float32 5 %. */
                 copy(copying);
             for (int step = 0; step < STEPS && k + STEP <= end; step++, k += STEP) {
                 /* Many lines go into the second cache: into the first, batches of 4 to 16 took a quarter
