@@ -275,8 +275,8 @@ tile(const int in_integers, const int rows, const int panels, const void *restri
             if (copying->n_rows) /* To call it in vain, with registers saved, cost float32 5 %. */
                 copy(copying);
             for (int step = 0; step < STEPS && k + STEP <= end; step++, k += STEP) {
-                /* Many lines go into the second cache: into the first, batches of 4 to 16 took a quarter
-                   longer. A few go into the first: 2 % faster. */
+                /* Many lines go into the second cache: into the first, batches of 4 to 16 took a
+                   quarter longer. A few go into the first: 2 % faster. */
                 if (ahead.lines == 1)
                     UNROLLED (int i = 0; i < panels; i++)
                         __builtin_prefetch(ahead.weights + LINE * i);
@@ -544,7 +544,7 @@ score(const Scoring *s, int64_t range, int64_t group)
             };
             tiles(rows, w, scales, m.n_panels, panel, x, stride, n, sums + row * s->row_size,
                   s->row_size, ahead, &copying);
-            /* Now that they are in the cache: before, 1,024 samples of float32 took a third longer. */
+            /* Now that they are in the cache: earlier, 1,024 samples of float32 took a third more. */
             for (int64_t i = 0; i < rows; i++)
                 add_squares(x + i * stride, n, sums + (row + i + 1) * s->row_size - EIGHT);
         }
