@@ -84,17 +84,30 @@ class ScreenedModel:
         self, coef: Array, intercept: Array | None, kernel: Kernel, block: int | None = None
     ) -> None:
         self._kernel = kernel
-        self.dtype = coef.dtype
         self.n_classes, self.n_features = coef.shape
+        self._most = max(2, self.n_classes // 8)
+        self.n_screened = self.n_doubtful = self._skip = 0
+        self._norms_of_coef: Array | None = None  # when it is first needed
+
+        growth, of_integers = self._pack(coef, block)
+        with np.errstate(over="ignore"):
+            self._norms = np.sqrt(growth.sum(axis=0))  # ‖r∘w‖: at least 4‖w‖
+        # No label is that of a filled up line.
+        self._offset = np.full(len(self._norms), -np.inf)
+        self._offset[: self.n_classes] = 0 if intercept is None else intercept
+        self.in_range = self._is_in_range()
+        self._bound_errors(of_integers)
+        for row in repeated(self.coef, self._norms, self._offset):
+            self._offset[row] = -np.inf
+        self._model.offset = self._offset.ctypes.data
+
+    def _pack(self, coef: Array, block: int | None) -> tuple[Array, Array]:
+        """Copy and pack weights; return the growth of errors, in float32 and of integers."""
         n_panels = -(-self.n_classes // CLASSES)
         block = min(GREATEST_BLOCK, block or max(LEAST_BLOCK, LINES_OF_BLOCK // n_panels // 8 * 8))
         n_blocks = -(-self.n_features // block)
         n_ranges = max(1, min(MAX_RANGES, n_blocks))
         self.max_samples = max(1, BYTES_OF_SUMS // (n_ranges * (n_panels * CLASSES + 8) * 8))
-        self._most = max(2, self.n_classes // 8)
-        self.n_screened = self.n_doubtful = self._skip = 0
-        self._norms_of_coef: Array | None = None  # when it is first needed
-
         if any(step % coef.itemsize for step in coef.strides) or not coef.flags.aligned:
             coef = coef.copy()
         # Elsewhere every vector would touch two lines: 15 to 25 % of the time.
@@ -109,16 +122,14 @@ class ScreenedModel:
             n_ranges=n_ranges,
         )  # fmt: skip
         row, column = (step // coef.itemsize for step in coef.strides)
-        kernel.pack(
+        self._kernel.pack(
             self._model, coef.ctypes.data, row, column, 1.0001 * U32,
             growth.ctypes.data, of_integers.ctypes.data, n_threads(),
         )  # fmt: skip
-        with np.errstate(over="ignore"):
-            self._norms = np.sqrt(growth.sum(axis=0))  # ‖r∘w‖: at least 4‖w‖
+        return growth, of_integers
 
-        self._offset = np.full(n_panels * CLASSES, -np.inf)  # no label is that of a filled up line
-        self._offset[: self.n_classes] = 0 if intercept is None else intercept
-        self.in_range = self._is_in_range(coef)
+    def _bound_errors(self, of_integers: Array) -> None:
+        """Bound the error of each class, and leave integers that lose too much."""
         finite = np.isfinite(self._offset)
         self._of_offset = np.where(finite, 4 * U64 * np.abs(self._offset), 0.0)
         # 1.0001: γ(r)/(ru) for r up to 134, and the rounding of the norms themselves.
@@ -131,20 +142,17 @@ class ScreenedModel:
             if not (self._error_of_integers <= MOST_LOST * self._error).all():
                 self._integers, self._model.integers = None, None
         self._rounding = self._of_offset + self.n_features * 2.0**-125
-        for row in repeated(coef, self._norms, self._offset):
-            self._offset[row] = -np.inf
-        self._model.offset = self._offset.ctypes.data
         self._model.error = self._error.ctypes.data
         self._model.error_of_integers = self._error_of_integers.ctypes.data
         self._model.rounding = self._rounding.ctypes.data
 
-    def _is_in_range(self, coef: Array) -> bool:
+    def _is_in_range(self) -> bool:
         """Tell whether the bound holds for all classes; rows of zeros have no error at all."""
         norms, offset = self._norms[: self.n_classes], self._offset[: self.n_classes]
         zero, finite = norms == 0, np.isfinite(offset)
         within = zero | ((norms >= LEAST_NORM) & (norms <= GREATEST_NORM))
         fits = (finite | (offset == -np.inf)).all() and finite.any()  # -inf: a class never wins
-        return bool(within.all() and fits and not coef[zero].any())
+        return bool(within.all() and fits and not self.coef[zero].any())
 
     @property
     def nbytes(self) -> int:
