@@ -209,28 +209,36 @@ class ScreenedModel:
 
     def _labels_of_blas(self, x: Array) -> NDArray[np.intp]:
         """Label examples by products of BLAS in float64, and decide what these leave open."""
-        if self._norms_of_coef is None and self.coef.size:
-            with np.errstate(all="ignore"):
-                self._norms_of_coef = norms_of(self.coef)
-        as_it_is = x.dtype == np.float64 and x.flags.c_contiguous
-        step = len(x) + 1 if as_it_is else COPIED // max(1, 8 * self.n_features) + 1
-        pieces = [x[start : start + step] for start in range(0, max(1, len(x)), step)]
-        return np.concatenate(
-            [self._labels_of_product(np.ascontiguousarray(x, np.float64)) for x in pieces]
-        )
-
-    def _labels_of_product(self, x: Array) -> NDArray[np.intp]:
+        scores, offset = np.zeros((len(x), self.n_classes)), self._offset[: self.n_classes]
+        step = COPIED // (8 * OF_BLAS)  # examples that are converted at once
         with np.errstate(all="ignore"):
-            offset, n = self._offset[: self.n_classes], self.n_features
-            scores = np.zeros((len(x), self.n_classes))
-            for start in range(0, n, OF_BLAS):
-                features = slice(start, start + OF_BLAS)
-                scores += x[:, features] @ self.coef[:, features].astype(np.float64, copy=False).T
+            for first in range(0, self.n_features, OF_BLAS):
+                features = slice(first, first + OF_BLAS)
+                w = self.coef[:, features].astype(np.float64, copy=False).T
+                for start in range(0, len(x), step):
+                    rows = slice(start, start + step)
+                    scores[rows] += x[rows, features].astype(np.float64, copy=False) @ w
             scores += offset
             scores[:, offset == -np.inf] = -np.inf  # also where the score is infinite
-            labels: NDArray[np.intp] = scores.argmax(axis=1)
-            if not x.size or self._norms_of_coef is None:
-                return labels
+        step = COPIED // max(1, 8 * self.n_features) + 1
+        if self.reads(x):
+            step = len(x) + 1
+        labels = [np.empty(0, np.intp)]
+        for start in range(0, len(x), step):
+            rows = slice(start, start + step)
+            piece = x[rows] if self.reads(x) else np.ascontiguousarray(x[rows], np.float64)
+            labels.append(self._labels_of_scores(piece, scores[rows]))
+        return np.concatenate(labels)
+
+    def _labels_of_scores(self, x: Array, scores: Array) -> NDArray[np.intp]:
+        """Label examples by scores of BLAS, and decide what these leave open."""
+        labels: NDArray[np.intp] = scores.argmax(axis=1)
+        if not x.size:
+            return labels
+        with np.errstate(all="ignore"):
+            if self._norms_of_coef is None:
+                self._norms_of_coef = norms_of(self.coef)
+            n = self.n_features
             # Roundings of a sum, of the product and of `decide`, with room for those of the norms.
             roundings = 2.5 * (OF_BLAS + n / OF_BLAS + n / (8 * MAX_RANGES) + 2 * MAX_RANGES)
             bounds = roundings * U64 * self._norms_of_coef * norms_of(x)[:, np.newaxis]
