@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.errors import BaselineError
 from benchmarks.gate.baseline import Baseline
-from benchmarks.gate.gate import PROCESSES, Gate
+from benchmarks.gate.gate import Gate
+from benchmarks.gate.sides import PROCESSES
 from benchmarks.predictors.by_name import OF_PACKAGE, is_of_other_library
 from benchmarks.saving.record import Verdict
 from benchmarks.workers.processes import FOREIGN
@@ -132,5 +133,5 @@ def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
         collects=not config.getoption("benchmark_disable_gc", False),
         max_differing=config.getoption("max_differing"),
     )
-    config.add_cleanup(gate.close)
+    config.add_cleanup(gate.sides.close)
     return gate

@@ -96,10 +96,10 @@ def data(pytestconfig: pytest.Config, run: Session) -> Data | OwnExamples:
             pytestconfig.getoption("examples"), own, pytestconfig.getoption("max_differing")
         )
         if run.gate:
-            run.gate.share_examples(examples)
+            run.gate.sides.share_examples(examples)
         return examples
     if run.gate:
-        return run.gate.share(workload, own)
+        return run.gate.sides.share(workload, own)
     with own_pages():
         return Data.of(workload, own)
 

@@ -47,7 +47,7 @@ def failing(
     except UnavailableError as reason:
         pytest.skip(str(reason))
     except BaselineError as error:
-        baseline = run.gate and run.gate.baseline
+        baseline = run.gate and run.gate.sides.baseline
         message = f"baseline {baseline} cannot be measured: {case.name}: {error}"
         pytest.exit(message, pytest.ExitCode.USAGE_ERROR)
     except ClusterError as error:

@@ -23,7 +23,8 @@ from benchmarks.errors import (
     described,
 )
 from benchmarks.gate.blame import Blame
-from benchmarks.gate.gate import Compared, Gate
+from benchmarks.gate.gate import Gate
+from benchmarks.gate.sides import Compared
 from benchmarks.measuring.ceilings import Ceilings
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.timing import rest

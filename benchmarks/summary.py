@@ -31,7 +31,11 @@ def write(config: pytest.Config) -> None:
     if run.gate and (run.cases or run.failed):
         terminalreporter.section(f"gate, {workload}")
         found = report.Report(
-            run.cases, str(run.gate.baseline), run.gate.max_slowdown, run.gate.fails, run.failed
+            run.cases,
+            str(run.gate.sides.baseline),
+            run.gate.max_slowdown,
+            run.gate.fails,
+            run.failed,
         )
         terminalreporter.write_line("\n".join(found.lines()))
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):

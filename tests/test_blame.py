@@ -55,6 +55,7 @@ class FakeGate:
     def __init__(self, baseline: Any, max_slowdown: float, *_: object, **__: object) -> None:
         self.baseline, self.max_slowdown = baseline, max_slowdown
         self.shared = type("Shared", (), {"n_samples": 64})
+        self.sides = self
 
     def start(self, _: object) -> Any:
         self.asked.append(self.baseline.asked)

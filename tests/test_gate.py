@@ -48,7 +48,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("template")
     make_repository(folder, 0)
     allow(folder, "6.0, 5.2", before="115.0, 5.2")
-    change(folder, "\nPROCESSES = 3 ", "\nPROCESSES = 1 ", GATE)
+    change(folder, "\nPROCESSES = 3 ", "\nPROCESSES = 1 ", SIDES)
     # By their contents: a change of the same size may come in the same second.
     by_hash = py_compile.PycInvalidationMode.CHECKED_HASH
     assert compileall.compile_dir(folder, quiet=1, invalidation_mode=by_hash)
@@ -68,7 +68,7 @@ def repository(template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(template, tmp_path / "repository", symlinks=True))
 
 
-GATE = "benchmarks/gate/gate.py"
+GATE, SIDES = "benchmarks/gate/gate.py", "benchmarks/gate/sides.py"
 
 
 def change(folder: Path, old: str, new: str, name: str = "linpredict/__init__.py") -> None:
@@ -90,7 +90,7 @@ def allow(folder: Path, seconds: str, before: str = "6.0, 5.2") -> None:
 
 def as_users_have_it(folder: Path) -> None:
     """Let the gate of a repository make three processes of each side."""
-    change(folder, "\nPROCESSES = 1 ", "\nPROCESSES = 3 ", GATE)
+    change(folder, "\nPROCESSES = 1 ", "\nPROCESSES = 3 ", SIDES)
 
 
 # The threads of OpenBLAS of two tests at once hold each other up.

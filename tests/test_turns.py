@@ -9,9 +9,11 @@ import pytest
 
 from benchmarks.errors import BaselineError
 from benchmarks.gate import gate as gate_module
+from benchmarks.gate import sides as sides_module
 from benchmarks.gate.baseline import Side
-from benchmarks.gate.gate import FEWEST, FEWEST_CALLS, PILOT, TURN, Compared, Duet, Gate
+from benchmarks.gate.gate import FEWEST, FEWEST_CALLS, PILOT, TURN, Gate
 from benchmarks.gate.judge import FALSE_ALARM, MISS, Comparison, Pairs
+from benchmarks.gate.sides import Compared, Duet
 from benchmarks.measuring.workload import Workload
 from benchmarks.predictors.by_name import PREDICTORS
 from benchmarks.saving.record import GateRecord, Verdict
@@ -30,7 +32,7 @@ class FakeWorker:
     ) -> dict[str, Any]:
         self.asked.append((self.name, tuple(starts), core))
         self.core = 7 if core == ANY_CORE else core
-        shared: Any = self.gate.shared
+        shared: Any = self.gate.sides.shared
         data, labels = shared.data, shared.labels
         for start in starts:
             labels[start : start + batch_size] = data.labels[start : start + batch_size]
@@ -40,7 +42,7 @@ class FakeWorker:
 def fake_gate(n_cases: int = 22, seconds: float | None = None) -> Gate:
     fake: Any = type("Baseline", (), {"commit": "1234567890abcdef", "__str__": lambda _: "1234567"})
     made = Gate(fake(), 0.05, {"packed": n_cases}, seconds=seconds)
-    made.share(Workload(20, 30, 8))
+    made.sides.share(Workload(20, 30, 8))
     return made
 
 
@@ -64,7 +66,7 @@ def measured(
     ]
     monkeypatch = pytest.MonkeyPatch()
     with monkeypatch.context() as patched:  # examples of near ties are not those of the data
-        patched.setattr(made.shared, "check_near_ties", lambda *_: None)
+        patched.setattr(made.sides.shared, "check_near_ties", lambda *_: None)
         gate, *_ = made.measure(Compared(made_of, {}, [], ({}, {}), replaced), range(8))
     return gate, asked
 
@@ -86,13 +88,13 @@ def test_order_of_calls() -> None:
 
 
 def test_baseline_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate_module, "PROCESSES", 1)
+    monkeypatch.setattr(sides_module, "PROCESSES", 1)
     made = fake_gate()
     side = Side("/nowhere/python", {}, ([], [], None), [])
-    monkeypatch.setattr(made.baseline, "side", lambda *_: side, raising=False)
+    monkeypatch.setattr(made.sides.baseline, "side", lambda *_: side, raising=False)
     with pytest.raises(BaselineError, match="/nowhere/python cannot be run: No such file"):
         made.start(PREDICTORS["formula"])
-    made._end(made._workers)
+    made.sides._end(made.sides._workers)
 
 
 def test_short_calls_are_asked_for_together() -> None:

@@ -25,8 +25,9 @@ from benchmarks.errors import (
 )
 from benchmarks.gate.baseline import Baseline
 from benchmarks.gate.environments import added
-from benchmarks.gate.gate import SECONDS_EACH, Compared, Gate
+from benchmarks.gate.gate import SECONDS_EACH, Gate
 from benchmarks.gate.shared import SharedData
+from benchmarks.gate.sides import Compared
 from benchmarks.gate.what_differs import Facts
 from benchmarks.predictors.by_name import find
 from benchmarks.saving.record import CHANGED, Blamed, CaseRecord, GateRecord
@@ -81,11 +82,11 @@ class Blame:
             f"--blame measures {n_most} differences, each alone, for {names}: at most "
             f"{seconds:.0f} s, besides making environments and processes"
         )
-        self._gate.close()  # its processes
+        self._gate.sides.close()  # its processes
         self._judge = Gate(
-            self._gate.baseline, self._gate.max_slowdown / 2, n_cases, seconds=seconds
+            self._gate.sides.baseline, self._gate.max_slowdown / 2, n_cases, seconds=seconds
         )
-        self._judge.shared = self._gate.shared
+        self._judge.sides.shared = self._gate.sides.shared
         for name, of_one in by_predictor.items():
             self._search(name, of_one, found[name])
 
@@ -113,8 +114,8 @@ class Blame:
         one = Blamed(what=difference.title, together=len(difference.names) > 1)
         self._say(f"measuring {difference.title}")
         try:
-            gate.baseline = difference.baseline()
-            compared = gate.start(find(name, isinstance(gate.shared, SharedData)))
+            gate.sides.baseline = difference.baseline()
+            compared = gate.start(find(name, isinstance(gate.sides.shared, SharedData)))
             if compared:
                 one.dragged = [
                     f"{name} {version}"
@@ -136,7 +137,7 @@ class Blame:
         except ERRORS as error:
             one.reason = " ".join(str(error).split())
         finally:
-            gate.close()
+            gate.sides.close()
         found += [one] * (len(cases) - len(found))
         for (_, of_case), of_one in zip(cases, found, strict=True):
             of_case.blame.append(of_one)
@@ -151,7 +152,7 @@ class Blame:
             yield self._distributions(name, (one,))
         if others := tuple(one for one in names if one not in loaded):
             yield self._distributions(name, others)
-        of = self._gate.baseline
+        of = self._gate.sides.baseline
         if of.revision is not None:
             title = f"commit {baseline['commit']} → {current['commit']}"
             yield Difference(title, (), partial(Baseline, [name], of.revision, say=self._say))
@@ -181,7 +182,7 @@ class Blame:
                 [],
                 requirements=[pin(one, baseline) for one in pinned],
                 say=self._say,
-                options=self._gate.baseline.options,
+                options=self._gate.sides.baseline.options,
             )
             brought = [one for one in added(made.python) if one in baseline["distributions"]]
             more = [one for one in brought if one not in pinned]
