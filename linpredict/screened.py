@@ -5,8 +5,8 @@ model and examples are of, with half the bytes of float64 to read and twice the 
 once. A bound on the error then tells which classes may have the greatest score. Mostly it is one.
 Where it is not, the scores of those few classes are computed in float64 from the weights as given,
 always in the same order and each product rounded before it is added: a label depends on model and
-example alone, not on the batch or the CPU (but see the end). GCC 12 and Clang 22, with AVX-512, with
-AVX2 and without, and Clang for aarch64 (in qemu) gave the same labels of classes one rounding apart.
+example alone, not on the batch or the CPU (but see the end). GCC 12 and Clang 22 gave the same for
+classes one rounding apart, with AVX-512, AVX2 and neither, and Clang for aarch64 (in qemu).
 
 The bound. A score is summed over parts of p features in float32, over the n parts of a block in
 float32, too, and over the blocks in float64. The product of feature k of a part, counted from 0, is

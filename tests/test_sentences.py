@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -207,6 +208,18 @@ def test_each_precision_has_a_limit(tmp_path: Path) -> None:
         ]
     for figure in (latency, throughput):
         assert [text.get_text() for text in figure.axes[0].texts] == ["reading", "arithmetic"]
+
+
+def test_each_dtype_that_weights_are_read_in_has_a_limit(tmp_path: Path) -> None:
+    content = with_limit(run())
+    for benchmark in content["benchmarks"][3:]:
+        info = benchmark["extra_info"]
+        of_integers = msgspec.structs.replace(limit_of(), read_as="int16")
+        info |= of_integers.as_saved(info["batch_size"])
+    latency, *_ = figures(content, folder=tmp_path)
+    assert sorted(labels(latency)) == [
+        f"limit: reading weights of {dtype} or arithmetic" for dtype in ("float64", "int16")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -55,11 +55,14 @@ def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[Limi
                     key = (case.limit.precision, read_as, line.workload, *machine)
                     found.setdefault(key, []).append((case, case.limit))
     precisions = {precision for precision, *_ in found}
+    kinds = {(precision, read_as) for precision, read_as, *_ in found}
     lines = []
-    for (precision, _, workload, *where), cases in found.items():
+    for (precision, read_as, workload, *where), cases in found.items():
         is_own = precisions == {precision} and workload.endswith(precision)
         arithmetic = "arithmetic" if is_own else f"{precision} arithmetic"
-        words = [f"limit: reading memory or {arithmetic}"]
+        n_read_as = sum(of == precision for of, _ in kinds)
+        memory = f"weights of {read_as or precision}" if n_read_as > 1 else "memory"
+        words = [f"limit: reading {memory} or {arithmetic}"]
         if several:
             words.append(workload)
         words += [word for word, differ in zip(where, differs, strict=True) if differ and word]
