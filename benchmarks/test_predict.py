@@ -45,6 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("predictor", "batch_size"), cases)
 
 
+@pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")  # where a predictor fails
 def test_predict(
     benchmark: Any,
     case: CaseId,

@@ -89,6 +89,7 @@ def test_predictor_that_raises(name: str, sentence: str, n: int) -> None:
     assert done.stdout.count("tests/predictors.py") == 1
     assert "benchmarks/conftest.py" not in done.stdout
     assert "During handling" not in done.stdout
+    assert "Warning: " not in done.stdout
     assert "2 passed" in done.stdout
 
 

@@ -48,10 +48,10 @@ LOOK = 0.05  # of both, for each look at the pairs but the last; 16 looks at the
 FEWEST, MOST = 16, 2000  # pairs of a case
 FIRST_LOOK = 0.25  # seconds until it, at least, where that does not take more than 500 pairs
 TURN = 4  # pairs in a row that are measured with the same processes
-# Seconds of calls that are asked for at once where they are short: a question takes 0.3 ms, and the
-# first call after it up to three times as long as the next: caches are cold and threads sleep.
-# The median of the others counts. Longer calls are asked for one by one, if the first is not longer
-# by COLD: what it takes more on both sides would hide a part of what one takes more (a text model's
+# Short calls are asked for at once, `BLOCK` seconds of them: a question takes 0.3 ms, and the first
+# call after it up to three times as long as the next, as caches are cold and threads sleep. The
+# median of the others counts. Longer calls are asked for one by one, if the first is not longer by
+# COLD: what it takes more on both sides would hide a part of what one takes more (a text model's
 # call of 1.0 ms took 3.4, and 7 % more of it were 3 %).
 FEWEST_CALLS = 3  # of a block
 COLD, PILOT = 1.15, 5  # times as long as the next; questions to see it
