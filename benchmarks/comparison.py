@@ -12,7 +12,7 @@ import pytest
 from benchmarks.errors import BaselineError
 from benchmarks.gate.baseline import Baseline
 from benchmarks.gate.gate import Gate
-from benchmarks.gate.sides import PROCESSES
+from benchmarks.gate.sides import PROCESSES, Sides
 from benchmarks.predictors.by_name import OF_PACKAGE, is_of_other_library
 from benchmarks.saving.record import Verdict
 from benchmarks.workers.processes import FOREIGN
@@ -124,14 +124,13 @@ def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
     fails = [Verdict.SLOWER]
     if config.getoption("undecided") == "fail":
         fails.append(Verdict.UNDECIDED)
-    gate = Gate(
-        baseline,
+    sides = Sides(baseline, collects=not config.getoption("benchmark_disable_gc", False))
+    config.add_cleanup(sides.close)
+    return Gate(
+        sides,
         config.getoption("max_slowdown"),
         cases(config, items),
         tuple(fails),
         config.getoption("baseline_seconds"),
-        collects=not config.getoption("benchmark_disable_gc", False),
         max_differing=config.getoption("max_differing"),
     )
-    config.add_cleanup(gate.sides.close)
-    return gate

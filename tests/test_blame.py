@@ -11,6 +11,7 @@ from benchmarks.errors import BaselineError, WorkerError
 from benchmarks.gate import blame as blame_module
 from benchmarks.gate.blame import Blame, conflicting, pin
 from benchmarks.gate.report import Report
+from benchmarks.gate.sides import Sides
 from benchmarks.saving.record import CaseRecord, GateRecord, Verdict
 from tests.helpers.saved_runs import record
 
@@ -44,6 +45,8 @@ class FakeBaseline:
         asked = [*(requirements or ()), *([revision] if revision else []), *self.variables]
         self.asked = tuple(asked)
 
+    def close(self) -> None: ...
+
 
 class FakeGate:
     """Times by what is asked for: a case takes the product of their ratios."""
@@ -52,26 +55,23 @@ class FakeGate:
     failing: Mapping[str, Exception] = {}
     asked: ClassVar[list[tuple[str, ...]]] = []
 
-    def __init__(self, baseline: Any, max_slowdown: float, *_: object, **__: object) -> None:
-        self.baseline, self.max_slowdown = baseline, max_slowdown
-        self.shared = type("Shared", (), {"n_samples": 64})
-        self.sides = self
+    def __init__(self, sides: Any, max_slowdown: float, *_: object, **__: object) -> None:
+        self.sides, self.max_slowdown = sides, max_slowdown
 
     def start(self, _: object) -> Any:
-        self.asked.append(self.baseline.asked)
-        for one in self.baseline.asked:
+        asked = self.sides.baseline.asked
+        self.asked.append(asked)
+        for one in asked:
             if one in self.failing:
                 raise self.failing[one]
-        versions = dict(one.split("==") for one in self.baseline.asked if "==" in one)
+        versions = dict(one.split("==") for one in asked if "==" in one)
         return type("Compared", (), {"facts": (facts(CURRENT), facts(CURRENT | versions))})
 
     def measure(self, *_: object) -> tuple[GateRecord, list[float], None]:
         ratio = 1.0
-        for one in self.baseline.asked:
+        for one in self.sides.baseline.asked:
             ratio *= self.ratios.get(one, 1)
         return judged(ratio, self.max_slowdown), [], None
-
-    def close(self) -> None: ...
 
 
 def judged(ratio: float, max_slowdown: float = 0.05) -> GateRecord:
@@ -106,7 +106,9 @@ def search(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[CaseReco
         cases = [record("packed", 2**k) for k in range(len(of_all))]
         for case, ratio in zip(cases, of_all, strict=True):
             case.gate = judged(ratio)
-        gate: Any = FakeGate(baseline or FakeBaseline([]), 0.05)
+        sides: Any = Sides(baseline or FakeBaseline([]))  # type: ignore[arg-type]
+        sides.shared = type("Shared", (), {"n_samples": 64})
+        gate: Any = FakeGate(sides, 0.05)
         both: Any = type("Compared", (), {"facts": (facts(CURRENT, "new"), facts(BASELINE, "old"))})
         said: list[str] = []
         Blame(gate, {"packed": both}, said.append).search(cases)

@@ -13,7 +13,7 @@ from benchmarks.gate import sides as sides_module
 from benchmarks.gate.baseline import Side
 from benchmarks.gate.gate import FEWEST, FEWEST_CALLS, PILOT, TURN, Gate
 from benchmarks.gate.judge import FALSE_ALARM, MISS, Comparison, Pairs
-from benchmarks.gate.sides import Compared, Duet
+from benchmarks.gate.sides import Compared, Duet, Sides
 from benchmarks.measuring.workload import Workload
 from benchmarks.predictors.by_name import PREDICTORS
 from benchmarks.saving.record import GateRecord, Verdict
@@ -41,7 +41,7 @@ class FakeWorker:
 
 def fake_gate(n_cases: int = 22, seconds: float | None = None) -> Gate:
     fake: Any = type("Baseline", (), {"commit": "1234567890abcdef", "__str__": lambda _: "1234567"})
-    made = Gate(fake(), 0.05, {"packed": n_cases}, seconds=seconds)
+    made = Gate(Sides(fake()), 0.05, {"packed": n_cases}, seconds=seconds)
     made.sides.share(Workload(20, 30, 8))
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -54,14 +55,12 @@ def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[Limi
                     read_as = case.limit.read_as or ""
                     key = (case.limit.precision, read_as, line.workload, *machine)
                     found.setdefault(key, []).append((case, case.limit))
-    precisions = {precision for precision, *_ in found}
-    kinds = {(precision, read_as) for precision, read_as, *_ in found}
+    n_read_as = Counter(precision for precision, _ in {key[:2] for key in found})
     lines = []
     for (precision, read_as, workload, *where), cases in found.items():
-        is_own = precisions == {precision} and workload.endswith(precision)
+        is_own = len(n_read_as) == 1 and workload.endswith(precision)
         arithmetic = "arithmetic" if is_own else f"{precision} arithmetic"
-        n_read_as = sum(of == precision for of, _ in kinds)
-        memory = f"weights of {read_as or precision}" if n_read_as > 1 else "memory"
+        memory = f"weights of {read_as or precision}" if n_read_as[precision] > 1 else "memory"
         words = [f"limit: reading {memory} or {arithmetic}"]
         if several:
             words.append(workload)

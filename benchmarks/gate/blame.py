@@ -27,7 +27,7 @@ from benchmarks.gate.baseline import Baseline
 from benchmarks.gate.environments import added
 from benchmarks.gate.gate import SECONDS_EACH, Gate
 from benchmarks.gate.shared import SharedData
-from benchmarks.gate.sides import Compared
+from benchmarks.gate.sides import Compared, Sides
 from benchmarks.gate.what_differs import Facts
 from benchmarks.predictors.by_name import find
 from benchmarks.saving.record import CHANGED, Blamed, CaseRecord, GateRecord
@@ -83,10 +83,9 @@ class Blame:
             f"{seconds:.0f} s, besides making environments and processes"
         )
         self._gate.sides.close()  # its processes
-        self._judge = Gate(
-            self._gate.sides.baseline, self._gate.max_slowdown / 2, n_cases, seconds=seconds
-        )
-        self._judge.sides.shared = self._gate.sides.shared
+        sides = Sides(self._gate.sides.baseline)
+        sides.shared = self._gate.sides.shared
+        self._judge = Gate(sides, self._gate.max_slowdown / 2, n_cases, seconds=seconds)
         for name, of_one in by_predictor.items():
             self._search(name, of_one, found[name])
 

@@ -36,7 +36,7 @@ import time
 from collections.abc import Callable, Mapping
 from itertools import cycle, islice
 
-from benchmarks.gate.baseline import Baseline, blaming_baseline
+from benchmarks.gate.baseline import blaming_baseline
 from benchmarks.gate.judge import FALSE_ALARM, MISS, Comparison, heeding, judge
 from benchmarks.gate.sides import AWAKE, BLOCK, MOST_CALLS, Compared, Sides
 from benchmarks.measuring.rounds import MAX_ROUNDS
@@ -64,23 +64,21 @@ SECONDS, SECONDS_EACH = 115.0, 5.2
 class Gate:
     """The cases of a run against a baseline, and the time and the error rate that they share.
 
-    `max_slowdown` is the least that fails a case, such as 0.05, and `max_differing` the most of a
-    model's answers that may be others; `n_cases` are those that run, by predictor; `seconds` are
-    for all of them.
+    `sides` are the processes that measure them. `max_slowdown` is the least that fails a case, such
+    as 0.05, and `max_differing` the most of a model's answers that may be others; `n_cases` are
+    those that run, by predictor; `seconds` are for all of them.
     """
 
     def __init__(
         self,
-        baseline: Baseline,
+        sides: Sides,
         max_slowdown: float,
         n_cases: Mapping[str, int],
         fails: tuple[Verdict, ...] = (Verdict.SLOWER,),
         seconds: float | None = None,
-        collects: bool = True,
         max_differing: float = 0.01,
     ) -> None:
-        self.sides = Sides(baseline, collects)
-        self.fails = fails
+        self.sides, self.fails = sides, fails
         self.max_slowdown, self.max_differing = max_slowdown, max_differing
         self._n_cases = n_cases
         self._cases_not_slower = self._cases_left = n = sum(n_cases.values())
@@ -150,7 +148,7 @@ class Gate:
     ) -> Comparison:
         """Measure pairs of a case, which began then, until these decide it or its time is up."""
         share_of_time = self._seconds_left / max(1, self._cases_left)
-        n, unspent = pairs.first_look, 1.0
+        threshold, n, unspent = 1 + self.max_slowdown, pairs.first_look, 1.0
         while True:
             said = -math.inf
             while len(pairs.durations) < n:
@@ -162,7 +160,6 @@ class Gate:
             more = even(min(1.5 * n, in_time, MOST))
             share = LOOK if more > 1.1 * n else unspent
             unspent -= share
-            threshold = 1 + self.max_slowdown
             found = judge(pairs.durations, turns, threshold, share * false_alarm, share * MISS)
             if found.verdict != Verdict.UNDECIDED or not unspent:
                 return found
