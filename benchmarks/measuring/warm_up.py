@@ -21,7 +21,7 @@ def warm_up(predict: Predict, data: Data | Answers, starts: range) -> list[float
     WrongLabelsError, AnswerError
         If one of the labels is wrong, or if what is returned is none.
     ChangedDataError
-        If weights or examples are no longer what they were.
+        If it is wrong because weights or examples are no longer what they were.
     """
     rest()
     seconds: list[float] = []
@@ -43,8 +43,9 @@ def warm_up(predict: Predict, data: Data | Answers, starts: range) -> list[float
             if sum(seconds) > LONGEST and len(seconds) * starts.step >= Data.n_checked:
                 break
             call(start)
-    finally:  # a change explains what is wrong or raised
+    except Exception:  # a change explains it; where nothing is raised, the end of the case looks
         data.check_unchanged(checked, starts.step)
+        raise
     # The number of rounds rests on these calls, and one alone may be disturbed. A call that takes a
     # second gets the least number of rounds in any case. The last one follows what read the data.
     while len(seconds) < max(CALLS, n_checked + 1) and sum(seconds) <= 1:
