@@ -90,13 +90,13 @@ class Data:
         """Return the share of labels that differ by batch: none, as each is checked by itself."""
         return None
 
-    def _checksums(self, values: Array) -> Array:
+    def _checksums(self, rows: Iterable[Array]) -> Array:
         """Return an inner product of each row with fixed values, always summed in the same order.
 
         2 GiB take 0.25 s on 2 cores, 0.37 s on one.
         """
         with ThreadPoolExecutor(usable_cores()) as threads:
-            sums = threads.map(lambda row: np.einsum("j,j", row, self._factors), values)
+            sums = threads.map(lambda row: np.einsum("j,j", row, self._factors), rows)
             return np.array(list(sums))
 
     def check_unchanged(self, starts: Iterable[int] = (), batch_size: int = 0) -> None:
@@ -109,10 +109,10 @@ class Data:
         """
         if (self._checksums(self.coef) != self._of_coef).any():
             raise ChangedDataError("changed the weights that it was given, in place")
-        for start in starts:
-            rows = slice(start, start + batch_size)
-            if (self._checksums(self.x[rows]) != self._of_x[rows]).any():
-                raise ChangedDataError("changed the examples that it was given, in place")
+        end = self.n_samples
+        rows = [row for start in starts for row in range(start, min(start + batch_size, end))]
+        if (self._checksums(self.x[row] for row in rows) != self._of_x[rows]).any():
+            raise ChangedDataError("changed the examples that it was given, in place")
 
 
 def fill(values: Array, seed: tuple[int, ...], own: Array | None = None) -> Array:

@@ -10,7 +10,8 @@ from benchmarks.measuring.timing import rest, timed
 from benchmarks.own.answers import Answers
 
 LONGEST = 1.0  # seconds of checks, from which on it is enough to check `Data.n_checked` examples
-CALLS = 5  # before timing, at least, unless they take more than a second
+CALLS = 5  # before timing, at least, unless they take longer than
+ENOUGH = 0.3  # seconds
 
 
 def warm_up(predict: Predict, data: Data | Answers, starts: range) -> list[float]:
@@ -46,8 +47,8 @@ def warm_up(predict: Predict, data: Data | Answers, starts: range) -> list[float
     except Exception:  # a change explains it; where nothing is raised, the end of the case looks
         data.check_unchanged(checked, starts.step)
         raise
-    # The number of rounds rests on these calls, and one alone may be disturbed. A call that takes a
-    # second gets the least number of rounds in any case. The last one follows what read the data.
-    while len(seconds) < max(CALLS, n_checked + 1) and sum(seconds) <= 1:
+    # The number of rounds rests on these calls, and one alone may be disturbed. A call that takes
+    # so long gets the least number of rounds in any case.
+    while len(seconds) < CALLS and sum(seconds) <= ENOUGH:
         call(checked[len(seconds) % n_checked])
     return seconds
