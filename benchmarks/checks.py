@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import comparison
+from benchmarks.gate.sides import PROCESSES
 from benchmarks.measuring.machine import available_memory
 from benchmarks.measuring.workload import WORKLOAD, Workload
 from benchmarks.own.loading import NOTHING, OWN, in_words, load
@@ -20,7 +21,7 @@ GROUPS = (
 )  # fmt: skip
 # Copies of the weights that a predictor holds at the most, in each process that makes it, and those
 # of another library while it is made (ONNX Runtime).
-COPIES, COPIES_OF_LIBRARY = 2, 5
+COPIES, COPIES_OF_LIBRARY = {"float32": 2.5, "float64": 2.0}, 5
 
 
 def check(config: pytest.Config) -> None:
@@ -113,7 +114,8 @@ def check_resources(config: pytest.Config) -> None:
             "pytest-benchmark is needed: install it, or leave out -p no:benchmark"
         )
     names, available = config.getoption("predictor"), available_memory()
-    needed = memory(Workload.of(config), names, comparison.processes(config))
+    processes = dict.fromkeys(comparison.compared(config), 2 * PROCESSES)
+    needed = memory(Workload.of(config), names, processes)
     if needed > available:
         fewer = " or name fewer at --predictor" if len(names) > 1 else ""
         raise pytest.UsageError(
@@ -124,13 +126,17 @@ def check_resources(config: pytest.Config) -> None:
 
 def memory(workload: Workload, names: list[str], processes: dict[str, int]) -> int:
     """Return the bytes that a run needs at the most; `processes` are those of each predictor."""
-    needed = workload.nbytes
+    needed: float = workload.nbytes
     for name in names:
-        copies = COPIES_OF_LIBRARY if by_name.is_of_other_library(name) else COPIES
+        copies = (
+            COPIES_OF_LIBRARY
+            if by_name.is_of_other_library(name)
+            else COPIES.get(workload.dtype, 2.0)
+        )
         n_processes = processes.get(name, 0)
         needed += copies * workload.weights_nbytes * max(1, n_processes)
         needed += PROCESS_NBYTES * n_processes
-    return needed
+    return int(needed)
 
 
 def measures(config: pytest.Config, items: list[pytest.Item]) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.errors import BaselineError
 from benchmarks.gate.baseline import Baseline
 from benchmarks.gate.gate import Gate
-from benchmarks.gate.sides import PROCESSES, Sides
+from benchmarks.gate.sides import Sides
 from benchmarks.predictors.by_name import OF_PACKAGE, is_of_other_library
 from benchmarks.saving.record import Verdict
 from benchmarks.workers.processes import FOREIGN
@@ -41,11 +41,6 @@ def compared(config: pytest.Config) -> list[str]:
     if is_asked_for(config):
         return [name for name in names if not is_of_other_library(name)]
     return []
-
-
-def processes(config: pytest.Config) -> dict[str, int]:
-    """Return in how many processes each predictor is made that is compared."""
-    return dict.fromkeys(compared(config), 2 * PROCESSES)
 
 
 def check(config: pytest.Config) -> None:
@@ -108,29 +103,21 @@ def line_writer(config: pytest.Config) -> Callable[[str], None]:
 def make_gate(config: pytest.Config, items: list[pytest.Item]) -> Gate:
     if is_main():
         handle_signals(config)
-    names = compared(config)
+    names, asked = compared(config), config.getoption
     try:
         baseline = Baseline(
-            names,
-            config.getoption("baseline"),
-            config.getoption("baseline_with") or (),
-            config.getoption("baseline_python"),
-            dict(config.getoption("baseline_set") or ()),
-            line_writer(config),
-            config.getoption("baseline_requirements") or (),
-        )
+            names, asked("baseline"), asked("baseline_with") or (), asked("baseline_python"),
+            dict(asked("baseline_set") or ()), line_writer(config),
+            asked("baseline_requirements") or (),
+        )  # fmt: skip
     except BaselineError as error:
         raise pytest.UsageError(str(error)) from error
     fails = [Verdict.SLOWER]
-    if config.getoption("undecided") == "fail":
+    if asked("undecided") == "fail":
         fails.append(Verdict.UNDECIDED)
-    sides = Sides(baseline, collects=not config.getoption("benchmark_disable_gc", False))
+    sides = Sides(baseline, collects=not asked("benchmark_disable_gc", False))
     config.add_cleanup(sides.close)
     return Gate(
-        sides,
-        config.getoption("max_slowdown"),
-        cases(config, items),
-        tuple(fails),
-        config.getoption("baseline_seconds"),
-        max_differing=config.getoption("max_differing"),
-    )
+        sides, asked("max_slowdown"), cases(config, items), tuple(fails),
+        asked("baseline_seconds"), max_differing=asked("max_differing"),
+    )  # fmt: skip

@@ -62,9 +62,10 @@ def failing(
         cause: BaseException = error
         sentence = f"{case.name}: {described(error)}"
         if isinstance(error, ChangedDataError):
-            data.restore()
+            if case.predictor not in run.refused:  # nor in a case before
+                data.restore()
             sentence = f"{case.predictor} {error}: let it work on a copy"
-        elif isinstance(error, WrongLabelsError) and isinstance(data, Data):
+        elif isinstance(error, WrongLabelsError) and data.weights:
             if case.predictor not in PREDICTORS:
                 sentence += "; a model that has its own weights is measured on --examples"
         elif isinstance(error, CannotBeMadeError):

@@ -153,15 +153,22 @@ def servers(lines: Sequence[Line]) -> dict[str, Server]:
     }
 
 
-def few_rounds(name: str, server: Server) -> list[str]:
-    """Say of which batch sizes there are too few rounds for a p99."""
-    least = LEAST_ROUNDS[99]
-    if not (sizes := [str(size) for size in server.sizes if server.n_rounds(size) < least]):
-        return []
-    return [
-        f"{name}: a p99 needs {least} rounds, and there are fewer at batch size "
-        f"{', '.join(sizes)}: measure longer (--benchmark-min-rounds={least})"
-    ]
+def answered(name: str, server: Server, options: argparse.Namespace) -> list[Policy]:
+    """Print what is asked of a server, if it is, and return the policies that it names."""
+    said, named = "", list[Policy]()
+    if options.latency_budget:
+        said, named = within(server, options.latency_budget, options.wait)
+    elif options.rate:
+        said, named = carried(server, options.rate, options.wait)
+    lines, least = said.splitlines(), LEAST_ROUNDS[99]
+    if sizes := [str(size) for size in server.sizes if server.n_rounds(size) < least]:
+        lines.append(
+            f"a p99 needs {least} rounds, and there are fewer at batch size {', '.join(sizes)}: "
+            f"measure longer (--benchmark-min-rounds={least})"
+        )
+    for line in lines:
+        print(f"{name}: {line}", flush=True)
+    return named
 
 
 def progress(lasts: float = 2.0) -> Callable[[str], None]:
@@ -208,18 +215,10 @@ def main(arguments: list[str] | None = None) -> int:
     say = progress()
     try:
         check_folder(options.out, ["load"], options.format)
-        named: dict[str, list[Policy]] = {name: [] for name in found}
+        named = {}
         for name, server in found.items():
-            if options.latency_budget or options.rate:
-                say(f"simulating {name}")
-                said, named[name] = (
-                    within(server, options.latency_budget, options.wait)
-                    if options.latency_budget
-                    else carried(server, options.rate, options.wait)
-                )
-                print("\n".join(f"{name}: {line}" for line in said.splitlines()), flush=True)
-            for line in few_rounds(name, server):
-                print(line, flush=True)
+            say(f"simulating {name}")
+            named[name] = answered(name, server, options)
         for sentence in disturbed([case for line in runs[0].lines for case in line.cases]):
             print(sentence, flush=True)
         say("simulating for the plot")

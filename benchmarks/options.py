@@ -9,7 +9,14 @@ import pytest
 from benchmarks.array_types import ITEMSIZE
 from benchmarks.measuring.workload import Workload
 from benchmarks.predictors.by_name import PREDICTORS
-from benchmarks.wording.quantities import batch_sizes, duration, percentage, positive, variable
+from benchmarks.wording.quantities import (
+    batch_sizes,
+    duration,
+    named,
+    percentage,
+    positive,
+    variable,
+)
 
 
 def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -23,12 +30,12 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
         "function predict(X), an object with predict, or a factory without arguments",
     )  # fmt: skip
     group.addoption(
-        "--examples", metavar="SOURCE",
+        "--examples", type=named, metavar="SOURCE",
         help="label these: X.npy, or package.module:name of an array, a CSR matrix, a data frame, "
         "a list, a tensor, or of a function without arguments that returns one",
     )  # fmt: skip
     group.addoption(
-        "--weights", metavar="SOURCE",
+        "--weights", type=named, metavar="SOURCE",
         help="label by these: W.npy, model.npz with coef and intercept, or package.module:name of "
         "a fitted linear classifier",
     )  # fmt: skip
@@ -66,8 +73,9 @@ def add(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> Non
         "or constraints as pip takes them, what pip freeze says, a pylock.toml",
     )  # fmt: skip
     group.addoption(
-        "--baseline-python", metavar="PATH", help="compare with this interpreter's environment"
-    )
+        "--baseline-python", type=named, metavar="PATH",
+        help="compare with this interpreter's environment",
+    )  # fmt: skip
     group.addoption(
         "--baseline-set", action="append", type=variable, metavar="NAME=VALUE",
         help="compare with this environment variable set, repeatable: OPENBLAS_NUM_THREADS=1",

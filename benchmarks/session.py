@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.array_types import Predict
+from benchmarks.array_types import Array, Predict
 from benchmarks.errors import (
     BaselineError,
     CannotBeMadeError,
@@ -74,11 +74,7 @@ class Session:
 
             def make() -> tuple[Predict, Data | Answers]:
                 cores = usable()
-                if isinstance(data, Data):  # views: their shapes are its own
-                    intercept = None if data.intercept is None else data.intercept[:]
-                    predict = by_name.make(name, data.coef[:], intercept)
-                else:
-                    predict = by_name.make(name)
+                predict = by_name.make(name, *data.weights)
                 checks = data.checks_for(predict)
                 if cores != usable():  # set for the whole process, and so for others
                     os.sched_setaffinity(0, cores)
@@ -98,7 +94,7 @@ class Session:
         if name not in self._compared:
             found = None
             if self.gate and name in self.compared:
-                source = by_name.find(name, isinstance(data, Data))
+                source = by_name.find(name, bool(data.weights))
                 found = self._made(name, data, partial(self.gate.start, source, say))
             self._compared[name] = found
         return self._compared[name]
@@ -107,10 +103,12 @@ class Session:
         """Find which of the things that differ made cases slower or faster, after all of them."""
         if self.gate and self.is_whole:
             Blame(self.gate, self._compared, say).search(self.cases)
+        elif self.gate:
+            say("--blame: nothing is looked for, as the run ended before its last case")
 
     def _made(self, name: str, data: Data | OwnExamples, make: Callable[[], Any]) -> Any:
         try:
-            if name == "packed" and isinstance(data, Data) and len(data.coef) < 2:
+            if name == "packed" and data.weights and len(data.weights[0]) < 2:
                 raise UnavailableError("packed tells two classes apart, or more")
             return make()
         except (BaselineError, ChangedDataError, ClusterError, pytest.exit.Exception):
@@ -123,14 +121,14 @@ class Session:
             raise CannotBeMadeError(f"{name} cannot be {what}: {described(error)}") from error
 
     def ceilings(
-        self, precision: np.dtype[Any], read_as: np.dtype[Any] | None, data: Data
+        self, precision: np.dtype[Any], read_as: np.dtype[Any] | None, coef: Array
     ) -> Ceilings | None:
         """Return the ceilings for such predictors, measured once; None without a compiler."""
         key = precision, read_as
         if key not in self._ceilings:
             self._ceilings[key] = None  # a compiler that fails is asked once
             with suppress(CompilerError, NoCompilerError):
-                ceilings = Ceilings(data.coef, precision, read_as)
+                ceilings = Ceilings(coef, precision, read_as)
                 rest()
                 ceilings.measure(FIRST)
                 self._ceilings[key] = ceilings

@@ -23,6 +23,7 @@ SETTLE = 0.05  # of the requests, at the start, when nobody waits yet: not count
 # The greatest rate is found up to this part of itself, first by few requests and then by many.
 ROUGHLY, NEAR = 0.1, 0.02
 STRETCH = 0.1  # of the rounds of a batch size, which are drawn together
+HARDLY = 1e-4  # of it: a lesser rate is none
 LEAST = 0.01  # of the greatest throughput: lesser rates are not sought with a wait
 
 
@@ -156,7 +157,7 @@ class Server:
             return self.serve(rate, largest, n_requests, wait=wait).p(99) <= budget
 
         def search(low: float, high: float, near: float, n_requests: int) -> tuple[float, float]:
-            while high - low > near * high:
+            while high - low > near * high and high > HARDLY * most:
                 middle = (low + high) / 2
                 within = is_within(middle, n_requests)
                 low, high = (middle, high) if within else (low, middle)

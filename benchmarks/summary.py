@@ -30,13 +30,8 @@ def write(config: pytest.Config) -> None:
         terminalreporter.write_line("\n".join(latencies(run)))
     if run.gate and (run.cases or run.failed):
         terminalreporter.section(f"gate, {workload}")
-        found = report.Report(
-            run.cases,
-            str(run.gate.sides.baseline),
-            run.gate.max_slowdown,
-            run.gate.fails,
-            run.failed,
-        )
+        gate, baseline = run.gate, str(run.gate.sides.baseline)
+        found = report.Report(run.cases, baseline, gate.max_slowdown, gate.fails, run.failed)
         terminalreporter.write_line("\n".join(found.lines()))
         if path := os.environ.get("GITHUB_STEP_SUMMARY"):
             try:

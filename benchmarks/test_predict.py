@@ -64,10 +64,10 @@ def test_predict(
             CLOCK.record(benchmark, len(durations), lambda: durations)
         else:
             predict, checks = run.predictor(case.predictor, data)
-            if isinstance(data, Data):
-                precision = precision_of(predict, data.x.dtype)
+            if data.weights:
+                precision = precision_of(predict, data.weights[0].dtype)
                 read_as = read_as_of(predict, precision)
-                ceilings = run.ceilings(precision, read_as, data)
+                ceilings = run.ceilings(precision, read_as, data.weights[0])
             batches = cycle([data.batch(start, start + case.batch_size) for start in starts])
             watch = Watch()
             until_labels = awaited(predict, data.batch(0, 1))
@@ -77,8 +77,7 @@ def test_predict(
             rounds = Rounds(until_labels, batches, patience, say)
             n = rounds_of(calls if sum(calls) > STRETCH else rounds.stretch())
             CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)
-        if isinstance(data, Data):
-            data.check_unchanged(starts, case.batch_size)
+            checks.check_unchanged(starts, case.batch_size)
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if stats := getattr(benchmark, "stats", None):
         record = CaseRecord.of(case, stats["data"])

@@ -33,6 +33,8 @@ def judged_again(run: Run, max_slowdown: float | None) -> list[CaseRecord]:
         found = judge(gate.pairs, (gate.n_builds, gate.turn), 1 + slowdown, false_alarm, MISS)
         found = heeding(gate.replaced, found)
         confidence = 1 - 2 * false_alarm
+        if slowdown != gate.max_slowdown:  # by which what did it was judged
+            gate = replace(gate, blame=[])
         gate = replace(gate, max_slowdown=slowdown, confidence=confidence, **found.as_saved())
         return replace(case, gate=gate)
 

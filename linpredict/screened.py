@@ -221,14 +221,9 @@ class ScreenedModel:
                     scores[rows] += x[rows, features].astype(np.float64, copy=False) @ w
             scores += offset
             scores[:, offset == -np.inf] = -np.inf  # also where the score is infinite
-        is_read = self.reads(x)
-        step = len(x) + 1 if is_read else COPIED // max(1, 8 * self.n_features) + 1
-        labels = [np.empty(0, np.intp)]
-        for start in range(0, len(x), step):
-            rows = slice(start, start + step)
-            piece = x[rows] if is_read else np.ascontiguousarray(x[rows], np.float64)
-            labels.append(self._labels_of_scores(piece, scores[rows]))
-        return np.concatenate(labels)
+        if not self.reads(x):
+            x = np.ascontiguousarray(x, np.float64)
+        return self._labels_of_scores(x, scores)
 
     def _labels_of_scores(self, x: Array, scores: Array) -> NDArray[np.intp]:
         """Label examples by scores of BLAS, and decide what these leave open."""

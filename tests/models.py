@@ -60,14 +60,6 @@ def factory_with_path(path: str) -> Model:
     return Model()
 
 
-def lengths(texts: list[str]) -> list[int]:
-    return [len(text) for text in texts]
-
-
-def depends_on_batch(x: Array) -> Array:
-    return np.asarray(x[:, 0] > x[:, 0].mean())
-
-
 def depends_a_little(x: Array) -> Array:
     """In one pass one of 64 rows, the last one, has another answer."""
     labels = (x @ W.T).argmax(axis=1)
@@ -128,10 +120,6 @@ class Rows:
 
 
 frame = Frame(np.arange(30), np.array(["Bern", "Oslo", "Rome"] * 10, dtype=object))
-
-
-def older(x: Frame) -> Array:
-    return np.asarray(x["age"] > 17)
 
 
 class Sparse:

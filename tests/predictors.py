@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,6 @@ from benchmarks.array_types import Array
 
 def function(coef: Array) -> Callable[[Array], Array]:
     return partial(linpredict.predict, coef)
-
-
-def object_with_predict(coef: Array) -> Any:
-    return linpredict.LinearPredictor(coef)
 
 
 def in_float32(coef: Array) -> Callable[[Array], Array]:
@@ -221,15 +216,6 @@ def raising_late(coef: Array) -> Callable[[Array], Array]:
         return predict(x) if len(calls) < 50 else predict(x[:, 1:])
 
     return predict_or_raise
-
-
-def in_a_thread(coef: Array) -> Callable[[Array], Array]:
-    pool = ThreadPoolExecutor(1)
-
-    def predict(x: Array) -> Array:
-        return linpredict.predict(coef, x)
-
-    return lambda x: pool.submit(predict, x).result()
 
 
 def without_gc(coef: Array) -> Callable[[Array], Array]:

@@ -1,6 +1,8 @@
 """Source code at a commit: what git has of it, and what it has not."""
 
 import importlib
+import os
+import subprocess
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -8,10 +10,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pytest_benchmark import utils
 
 from benchmarks.errors import BaselineError
+from benchmarks.evidence.gate_error_rates import make_repository
 from benchmarks.gate.baseline import Baseline
-from benchmarks.gate.checkout import Checkout, CheckoutError
+from benchmarks.gate.checkout import (
+    Checkout,
+    CheckoutError,
+    current_commit,
+    redirections,
+    resolve,
+    undirected,
+)
 from benchmarks.gate.sources import own_folders, project_to_build
 from benchmarks.own.importing import SUITE
 from tests.helpers.repository import git
@@ -51,6 +62,100 @@ def facts(sources: dict[str, str], extensions: dict[str, str] | None = None) -> 
 
 def unexpected(sentence: str) -> None:
     raise AssertionError(sentence)
+
+
+@pytest.mark.parametrize(
+    ("revision", "message"),
+    [
+        ("nothing", "git knows no commit 'nothing'"),
+        ("HEAD:pkg", "git knows no commit 'HEAD:pkg'"),
+        ("--all", "'--all' is not a revision"),
+        ("", "'' is not a revision"),
+    ],
+)
+def test_revision_that_is_none(repository: Path, revision: str, message: str) -> None:
+    with pytest.raises(CheckoutError, match=message):
+        resolve(repository, revision)
+
+
+def test_commit_without_the_package(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.gate.baseline.source_folder", lambda _: repository / "none")
+    (repository / "none").mkdir()
+    with pytest.raises(BaselineError, match=r"^--baseline: \w{7} has no package linpredict"):
+        Baseline(["packed"], "HEAD")
+
+
+def test_shallow_clone(repository: Path, tmp_path: Path) -> None:
+    commit(repository, "second")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", "--depth=1", repository.as_uri(), clone], check=True)
+    with pytest.raises(CheckoutError, match="is shallow and has no commit 'HEAD~1': fetch it with"):
+        resolve(clone, "HEAD~1")
+
+
+def test_not_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(CheckoutError, match=r"cannot be read by git \(.*: run from a clone"):
+        resolve(tmp_path, "HEAD")
+
+
+def test_git_is_missing(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    redirections.cache_clear()
+    monkeypatch.setenv("PATH", str(repository))
+    with pytest.raises(CheckoutError, match=r"git cannot be run \(No such file .*: install git"):
+        resolve(repository, "HEAD")
+
+
+def test_repository_of_another_user(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (
+        ("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1"), ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_CONFIG_GLOBAL", os.devnull), ("LC_ALL", "de_DE.UTF-8"),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    remedy = "belongs to another user.*git config --global --add safe.directory"
+    with pytest.raises(CheckoutError, match=f"{remedy} {repository}"):
+        resolve(repository, "HEAD")
+    # A variable, too, may allow it: those that configure git are left as they are.
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "safe.directory")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "*")
+    assert resolve(repository, "HEAD")
+
+
+def test_variables_do_not_direct_git_elsewhere(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, errors = tmp_path / "other", tmp_path / "errors"
+    for folder in (other, errors):
+        folder.mkdir()
+    git(other, "init", "-q")
+    commits = [git(repository, "rev-parse", "HEAD").strip(), commit(other, "elsewhere")]
+    monkeypatch.chdir(repository)
+    with monkeypatch.context() as variables:
+        for name in ("GIT_DIR", "GIT_COMMON_DIR"):
+            variables.setenv(name, str(other / ".git"))
+        variables.setenv("GIT_WORK_TREE", str(other))
+        variables.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+        variables.setenv("GIT_OBJECT_DIRECTORY", str(other / ".git" / "objects"))
+        extracted = Checkout(repository, "HEAD")
+        assert extracted.commit == commits[0]
+        assert (extracted.folder / "pkg" / "__init__.py").exists()
+        extracted.close()
+        with undirected():
+            assert utils.get_commit_info()["id"] == commits[0]  # as a run saves it
+        make_repository(errors, 0)
+    assert len(git(errors, "log", "--oneline").splitlines()) == 2
+    assert commits == [git(folder, "rev-parse", "HEAD").strip() for folder in (repository, other)]
+
+
+def test_a_plus_stands_for_changed_and_for_new_files(repository: Path) -> None:
+    head = git(repository, "rev-parse", "--short=7", "HEAD").strip()
+    assert current_commit(repository) == head
+    (repository / "new.py").touch()
+    assert current_commit(repository) == f"{head}+"
+    (repository / "new.py").unlink()
+    (repository / "pkg" / "__init__.py").write_text("changed")
+    assert current_commit(repository) == f"{head}+"
 
 
 def test_where_a_branch_left_another(repository: Path) -> None:

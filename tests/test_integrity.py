@@ -57,6 +57,23 @@ def test_data_is_restored() -> None:
     np.testing.assert_equal((data.coef, data.x), (coef, x))
 
 
+def test_nan_is_no_change() -> None:
+    coef, x = weights(WORKLOAD), examples(WORKLOAD)
+    coef[0, 0] = x[0, 0] = np.nan
+    data = Data(coef, x, predict(coef, x))
+    data.check_unchanged([0], 16)
+    x[1, 0] = np.nan
+    with pytest.raises(ChangedDataError):
+        data.check_unchanged([0], 16)
+
+
+def test_data_are_restored_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    restored: list[Data] = []
+    monkeypatch.setattr(Data, "restore", lambda data: restored.append(data))
+    run("--predictor=tests.predictors:standardising", "--batch-sizes=8,16,32")
+    assert len(restored) == 1
+
+
 @pytest.mark.parametrize("factory", [predictors.scaled, predictors.standardising])
 def test_changed_data_do_not_pass_the_check(factory: Callable[[Array], Any]) -> None:
     coef, x = weights(WORKLOAD), examples(WORKLOAD)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -50,11 +51,24 @@ def test_times_between_measured_sizes() -> None:
 
 def test_p99_repeats() -> None:
     server = Server({2**i: [0.001 * (1 + 0.1 * 2**i)] for i in range(6)})
-    for largest in (1, 4, 32):
+    for largest in (1, 32):
         rate = server.greatest_rate(largest, 0.02)
         p99 = [server.serve(rate, largest, simulation.REQUESTS, seed).p(99) for seed in range(6)]
         assert np.std(p99) / np.mean(p99) < 0.05
         assert p99[0] <= 0.02 < server.serve(1.05 * rate, largest, simulation.REQUESTS).p(99)
+
+
+def test_a_search_ends_where_no_rate_keeps_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few slow rounds may be 0.9 % of those measured, and more of those drawn."""
+    asked: list[float] = []
+
+    def serve(self: Server, rate: float, *_: Any, **__: Any) -> Any:
+        asked.append(rate)
+        return SimpleNamespace(p=lambda _: 0.03)
+
+    monkeypatch.setattr(Server, "serve", serve)
+    assert Server({1: [0.001] * 109 + [0.03]}).greatest_rate(1, 0.02) == 0
+    assert len(asked) < 50
 
 
 def test_a_batch_waits_until_it_is_full_or_its_oldest_request_has_waited() -> None:
@@ -67,12 +81,6 @@ def test_a_batch_waits_until_it_is_full_or_its_oldest_request_has_waited() -> No
     assert alone.responses == pytest.approx([11, 11, 11])
     last_three = server.serve(1e9, 4, 7, wait=10).responses[4:]
     assert last_three == pytest.approx([10 + 5 / 3] * 3)
-
-
-def test_without_a_wait_it_is_what_it_was_before_there_were_waits() -> None:
-    server = Server({2**i: [0.001 * (1 + 0.1 * 2**i), 0.002] for i in range(6)})
-    assert server.greatest_rate(8, 0.02) == pytest.approx(4046, rel=1e-3)
-    assert server.serve(3000, 8, 30_000, wait=0.0).p(99) == pytest.approx(0.004654, rel=1e-3)
 
 
 def test_part_of_the_time_that_the_server_computes() -> None:

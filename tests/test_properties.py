@@ -3,6 +3,7 @@
 import math
 import tempfile
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -20,39 +21,31 @@ from tests.helpers.labels import assert_right
 SPECIAL = (math.inf, -math.inf, math.nan, 0.0, -0.0, 5e-324, 1e-45, 1.0, -1.0, 1e30, 1e300, -1e300)
 
 
-def laid_out(a: Array, layout: str) -> Array:
-    """Return equal values that lie differently in memory."""
-    if layout == "fortran":
-        return np.asfortranarray(a)
-    if layout == "strided":
-        return np.repeat(np.repeat(a, 2, axis=0), 3, axis=1)[::2, ::3]
-    if layout == "reversed":
-        return np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1]
-    if layout == "unaligned":
-        return np.frombuffer(b"\0" + a.tobytes(), "u1")[1:].view(a.dtype).reshape(a.shape)
-    if layout == "swapped":
-        return a.astype(a.dtype.newbyteorder())
-    if layout == "read-only":
-        a = a.copy()
-        a.flags.writeable = False
-        return a
-    if layout == "memory-mapped" and a.size:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "a.npy")
-            np.save(path, a)
-            return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+def read_only(a: Array) -> Array:
+    a = a.copy()
+    a.flags.writeable = False
     return a
 
 
-LAYOUTS = (
-    "c",
-    "fortran",
-    "strided",
-    "reversed",
-    "unaligned",
-    "swapped",
-    "read-only",
-    "memory-mapped",
+def memory_mapped(a: Array) -> Array:
+    if not a.size:
+        return a
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.npy")
+        np.save(path, a)
+        return np.load(path, mmap_mode="r")  # type: ignore[no-any-return]
+
+
+# Functions that return equal values that lie differently in memory.
+LAYOUTS: tuple[Callable[[Array], Array], ...] = (
+    lambda a: a,
+    np.asfortranarray,
+    lambda a: np.repeat(np.repeat(a, 2, axis=0), 3, axis=1)[::2, ::3],
+    lambda a: np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1],
+    lambda a: np.frombuffer(b"\0" + a.tobytes(), "u1")[1:].view(a.dtype).reshape(a.shape),
+    lambda a: a.astype(a.dtype.newbyteorder()),
+    read_only,
+    memory_mapped,
 )
 
 
@@ -77,7 +70,7 @@ def models(draw: st.DrawFn) -> tuple[Array, Array, Array | None]:
             for value in draw(st.lists(st.sampled_from(SPECIAL), max_size=3)):
                 a[rng.integers(0, shape[0]), rng.integers(0, n_features)] = value
         with np.errstate(over="ignore"):
-            arrays.append(laid_out(a.astype(dtype), draw(st.sampled_from(LAYOUTS))))
+            arrays.append(draw(st.sampled_from(LAYOUTS))(a.astype(dtype)))
     intercept = draw(
         st.none() | hnp.arrays("float64", n_classes, elements=st.integers(-3, 3).map(float))
     )

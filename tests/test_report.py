@@ -64,6 +64,24 @@ def test_what_is_known() -> None:
     assert report.resolution(cases[9:]) == report.resolution([record("torch")]) == []
 
 
+def test_conclusion_passes_what_is_faster() -> None:
+    cases = [case(1, 0.8, 0.79, 0.81, verdict=Verdict.FASTER), case(2, 1.0, 0.99, 1.01)]
+    assert report.conclusion(cases, "old", 0.05) == (
+        "gate passed against old, threshold 1.05: 1 same, 1 faster"
+    )
+
+
+def test_failure_names_the_answers_if_it_is_for_these() -> None:
+    for ratio, low, reason in (
+        (1.0, 0.99, "answers differ for 9 of 64 examples"),
+        (1.04, 1.0, "answers differ for 9 of 64 examples"),
+        (1.2, 1.1, "1.20x slower than old"),
+    ):
+        found = case(8, ratio, low, 1.3, commit="old", differing=(9, 64))
+        assert found.gate
+        assert reason in report.failure(found, found.gate)
+
+
 def test_replaced_processes_are_told() -> None:
     cases = [case(2**i, 1.0, 0.9, 1.01, replaced=[0, 1]) for i in range(2)]
     known, said = report.resolution(cases)
@@ -89,10 +107,14 @@ def test_replaced_processes_are_told() -> None:
             case(8, 1.1, 1.07, 1.2, verdict=Verdict.UNDECIDED),
             "does not show with each pair of processes",
         ),
+        (
+            case(8, 1.1, 1.07, 1.2, verdict=Verdict.UNDECIDED, replaced=[0, 1]),
+            "as slow processes of the baseline were replaced",
+        ),
     ],
 )
 def test_what_would_decide(found: CaseRecord, sentence: str) -> None:
-    [said] = report.resolution([found])
+    said = report.resolution([found])[-1]
     assert said.startswith("packed, batch 8: undecided")
     assert sentence in said
 

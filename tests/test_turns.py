@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.errors import BaselineError
+from benchmarks.errors import BaselineError, ChangedDataError
 from benchmarks.gate import gate as gate_module
 from benchmarks.gate import sides as sides_module
 from benchmarks.gate.baseline import Side
@@ -93,7 +93,8 @@ def test_baseline_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     side = Side("/nowhere/python", {}, ([], [], None), [])
     monkeypatch.setattr(made.sides.baseline, "side", lambda *_: side, raising=False)
     with pytest.raises(BaselineError, match="/nowhere/python cannot be run: No such file"):
-        made.start(PREDICTORS["formula"])
+        made.start(PREDICTORS["packed"])
+    assert made._cases_left == made._cases_not_slower == 0
     made.sides._end(made.sides._workers)
 
 
@@ -124,6 +125,19 @@ def test_first_calls_that_are_longer_do_not_count() -> None:
     assert len(asked) < 3 * len(result.pairs) + 30
 
 
+def test_examples_that_change_while_a_case_is_measured() -> None:
+    made = fake_gate()
+
+    def durations() -> Iterator[float]:
+        for k in itertools.count():
+            if k == FEWEST:
+                made.sides.shared.data.x[5] += 1  # type: ignore[union-attr]
+            yield 2e-3
+
+    with pytest.raises(ChangedDataError, match="examples"):
+        measured(made, durations(), itertools.repeat(2e-3))
+
+
 def test_measures_until_it_is_decided() -> None:
     def judged(slowdown: float, seconds: float) -> GateRecord:
         noise = np.random.default_rng(4).uniform(0.9, 1.1, 100_000)
@@ -134,6 +148,8 @@ def test_measures_until_it_is_decided() -> None:
 
     quick, slow = judged(3, 100), judged(1.08, 100)
     assert quick.verdict == slow.verdict == "slower"
+    assert judged(0.8, 100).verdict == "faster"
+    assert fake_gate().fails == (Verdict.SLOWER,)
     assert len(quick.pairs) == FEWEST < len(slow.pairs)
     assert len(judged(1.05, 0).pairs) == FEWEST
     assert judged(1.05, 0).verdict == "undecided"

@@ -38,6 +38,15 @@ def test_judged_again(tmp_path: Path, options: list[str], status: int, conclusio
     assert done.stdout.count("1.030") >= 6
 
 
+def test_what_did_it_holds_at_the_threshold_that_it_was_judged_by(tmp_path: Path) -> None:
+    did_it = {"what": "numpy 1 → 2", "verdict": "slower", "ratio": 1.1, "interval": [1.09, 1.11]}
+    file = write(tmp_path / "run.json", saved(1.1, n_builds=3, blame=[did_it]))
+    said = [
+        script(file, *option, name="verdicts.py").stdout for option in ([], ["--max-slowdown=9%"])
+    ]
+    assert ["numpy 1 → 2 did it" in text for text in said] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

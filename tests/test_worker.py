@@ -263,8 +263,6 @@ PARENT = """
 import sys, time
 from benchmarks.gate.shared import SharedData
 from benchmarks.own.loading import NOTHING
-from benchmarks.gate.shared import SharedData
-from benchmarks.own.loading import NOTHING
 from benchmarks.measuring.workload import Workload
 from benchmarks.workers.processes import Worker
 from benchmarks.gate.sources import own_folders

@@ -12,7 +12,6 @@ from functools import partial
 from importlib.metadata import distributions
 from typing import Any, NamedTuple
 
-import msgspec
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -26,7 +25,6 @@ from benchmarks.errors import (
 from benchmarks.gate.baseline import Baseline
 from benchmarks.gate.environments import added
 from benchmarks.gate.gate import SECONDS_EACH, Gate
-from benchmarks.gate.shared import SharedData
 from benchmarks.gate.sides import Compared, Sides
 from benchmarks.gate.what_differs import Facts
 from benchmarks.predictors.by_name import find
@@ -83,7 +81,7 @@ class Blame:
             f"{seconds:.0f} s, besides making environments and processes"
         )
         self._gate.sides.close()  # its processes
-        sides = Sides(self._gate.sides.baseline)
+        sides = Sides(self._gate.sides.baseline, self._gate.sides.collects)
         sides.shared = self._gate.sides.shared
         self._judge = Gate(sides, self._gate.max_slowdown / 2, n_cases, seconds=seconds)
         for name, of_one in by_predictor.items():
@@ -114,7 +112,8 @@ class Blame:
         self._say(f"measuring {difference.title}")
         try:
             gate.sides.baseline = difference.baseline()
-            compared = gate.start(find(name, isinstance(gate.sides.shared, SharedData)))
+            source = find(name, bool(gate.sides.shared.data.weights))
+            compared = gate.start(source, n_cases=len(cases))
             if compared:
                 one.dragged = [
                     f"{name} {version}"
@@ -123,14 +122,7 @@ class Blame:
                 ]
                 for case, _ in cases:
                     judged, _, _ = gate.measure(compared, case.starts)
-                    found.append(
-                        msgspec.structs.replace(
-                            one,
-                            ratio=judged.ratio,
-                            interval=judged.interval,
-                            verdict=judged.verdict,
-                        )
-                    )
+                    found.append(one.of(judged))
             else:
                 one.reason = "it lacks the predictor"
         except ERRORS as error:

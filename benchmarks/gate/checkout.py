@@ -84,15 +84,8 @@ class Checkout:
             objects = git(self.work_tree, "rev-parse", "--git-path", "objects").stdout.decode()
             alternates = self.folder / ".git" / "objects" / "info" / "alternates"
             alternates.write_text(f"{(self.work_tree / objects.strip()).resolve()}\n")
-            tags = "refs/tags/*:refs/tags/*"
-            git(
-                self.folder,
-                "fetch",
-                "--quiet",
-                "--no-recurse-submodules",
-                str(self.work_tree),
-                tags,
-            )
+            tags = str(self.work_tree), "refs/tags/*:refs/tags/*"
+            git(self.folder, "fetch", "--quiet", "--no-recurse-submodules", *tags)
             git(self.folder, "update-ref", "--no-deref", "HEAD", self.commit)
             git(self.folder, "read-tree", "HEAD")
             git(self.folder, "update-index", "-q", "--refresh")

@@ -85,13 +85,23 @@ class Gate:
         self._seconds_left = max(SECONDS, SECONDS_EACH * n) if seconds is None else seconds
 
     def start(
-        self, source: Source, say: Callable[[str], None] = lambda text: None
+        self,
+        source: Source,
+        say: Callable[[str], None] = lambda text: None,
+        n_cases: int | None = None,
     ) -> Compared | None:
-        """Start the processes of a predictor, as `Sides.start` does; None if it is new."""
-        found = self.sides.start(source, say)
-        if not found:
-            self._cases_left -= self._n_cases[source.name]
-            self._cases_not_slower -= self._n_cases[source.name]
+        """Start the processes of a predictor, as `Sides.start` does; None if it is new.
+
+        Where they cannot be had, others share what its cases, `n_cases` or all, were to have.
+        """
+        found = None
+        try:
+            found = self.sides.start(source, say)
+        finally:
+            if not found:
+                n = self._n_cases[source.name] if n_cases is None else n_cases
+                self._cases_left -= n
+                self._cases_not_slower -= n
         return found
 
     def measure(
@@ -121,6 +131,7 @@ class Gate:
         self._cases_not_slower -= found.verdict == Verdict.SLOWER
         self._cases_left -= 1
         self._seconds_left -= taken
+        self.sides.shared.check_unchanged(starts, starts.step)
         judged = GateRecord(
             commit=self.sides.baseline.commit,
             pairs=pairs.durations,

@@ -57,7 +57,7 @@ def bullets(lines: Sequence[str]) -> list[str]:
 
 def failure(case: CaseId, gate: GateRecord) -> str:
     """Say why a case fails, by its speed or else by its answers."""
-    if gate.verdict in NOT_SLOWER:
+    if gate.has_other_answers and gate.verdict != Verdict.SLOWER:
         most = f"more than --max-differing {100 * gate.max_differing:.3g} %"
         return f"{case.name}: {answers(gate)} from those of {short(gate.commit)}, {most}"
     low, high = (f"{bound:.2f}" if bound else "unknown" for bound in gate.interval)
@@ -82,33 +82,20 @@ def verdict_of(case: CaseRecord) -> Verdict:
 
 def table(cases: Sequence[CaseRecord], baseline: str) -> Table:
     confidence = min((case.gate.confidence for case in cases if case.gate), default=1)
-    rows = [
-        [
-            "predictor",
-            "batch size",
-            f"{baseline} (ms)",
-            "current (ms)",
-            "ratio",
-            f"{100 * confidence:.3g} % interval",
-            f"{100 * (1 - MISS):.3g} % below",
-            "pairs",
-            "verdict",
-        ]
-    ]
+    rows = [[
+        "predictor", "batch size", f"{baseline} (ms)", "current (ms)", "ratio",
+        f"{100 * confidence:.3g} % interval", f"{100 * (1 - MISS):.3g} % below", "pairs", "verdict",
+    ]]  # fmt: skip
     for case in cases:
         row = [case.predictor, str(case.batch_size)]
         if gate := case.gate:
             current, of_baseline = map(statistics.median, zip(*gate.pairs, strict=True))
             low, high = gate.interval
             row += [
-                milliseconds(of_baseline),
-                milliseconds(current),
-                f"{gate.ratio:.3f}",
+                milliseconds(of_baseline), milliseconds(current), f"{gate.ratio:.3f}",
                 f"{low:.3f} to {high:.3f}" if low and high else "-",
-                f"{gate.at_most:.3f}" if gate.at_most else "-",
-                str(len(gate.pairs)),
-                gate.verdict,
-            ]
+                f"{gate.at_most:.3f}" if gate.at_most else "-", str(len(gate.pairs)), gate.verdict,
+            ]  # fmt: skip
         else:
             row += ["-", milliseconds(case.p50), "-", "-", "-", "-", verdict_of(case)]
         rows.append(row)
@@ -121,24 +108,14 @@ def blame(cases: Sequence[CaseRecord]) -> Table:
     for case in cases:
         if not case.gate or not case.gate.blame:
             continue
-        together = Blamed(
-            what="all of it",
-            ratio=case.gate.ratio,
-            interval=case.gate.interval,
-            verdict=case.gate.verdict,
-        )
-        for one in [*case.gate.blame, together]:
+        for one in [*case.gate.blame, Blamed(what="all of it").of(case.gate)]:
             low, high = one.interval
-            rows.append(
-                [
-                    case.predictor,
-                    str(case.batch_size),
-                    ", with ".join(filter(None, [one.what, ", ".join(one.dragged)])),
-                    f"{one.ratio:.3f}" if one.ratio else "-",
-                    f"{low:.3f} to {high:.3f}" if low and high else "-",
-                    one.verdict or "not measured",
-                ]
-            )
+            rows.append([
+                case.predictor, str(case.batch_size),
+                ", with ".join(filter(None, [one.what, ", ".join(one.dragged)])),
+                f"{one.ratio:.3f}" if one.ratio else "-",
+                f"{low:.3f} to {high:.3f}" if low and high else "-", one.verdict or "not measured",
+            ])  # fmt: skip
     return rows if len(rows) > 1 else []
 
 
@@ -243,6 +220,8 @@ def to_decide(gate: GateRecord) -> str:
     """
     ratio, threshold, (low, _) = gate.ratio, 1 + gate.max_slowdown, gate.interval
     bound = low if ratio > threshold else gate.at_most
+    if low and low > threshold and gate.replaced[1] > gate.replaced[0]:
+        return "undecided, as slow processes of the baseline were replaced"
     if low and low > threshold:
         return "undecided, as the slowdown does not show with each pair of processes"
     if gate.at_most and gate.at_most < threshold:

@@ -55,6 +55,8 @@ def read(file: str, version: Sequence[int]) -> tuple[list[str], list[str]]:
     except OSError as error:
         where = error.filename or file
         raise UnusableEnvironmentError(f"{where} cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise UnusableEnvironmentError(f"{file} names itself") from error
     except (PylockValidationError, PylockSelectError, ValueError) as error:
         expected = "a pylock.toml" if is_lock else "a requirements file"
         raise UnusableEnvironmentError(f"{file} is not {expected}: {error}") from error

@@ -77,7 +77,7 @@ class Sides:
     """
 
     def __init__(self, baseline: Baseline, collects: bool = True) -> None:
-        self.baseline, self._collects = baseline, collects
+        self.baseline, self.collects = baseline, collects
         self._workers: list[Worker] = []
 
     def share(self, workload: Workload, own: Own = NOTHING) -> Data:
@@ -136,19 +136,13 @@ class Sides:
         sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
         duets = [Duet(*duet) for duet in zip(current, baseline, strict=True)]
         replaced = facts["replaced"], of_baseline["replaced"]
-        return Compared(
-            duets,
-            sides,
-            differences(of_baseline, facts) + side.said,
-            (facts, of_baseline),
-            replaced,
-            differing,
-        )
+        said = differences(of_baseline, facts) + side.said
+        return Compared(duets, sides, said, (facts, of_baseline), replaced, differing)
 
     def _start(
         self, layout: int, python: str, variables: Mapping[str, str] | None = None
     ) -> Worker:
-        worker = Worker(python, variables or {}, self.shared, self._collects, layout)
+        worker = Worker(python, variables or {}, self.shared, self.collects, layout)
         self._workers.append(worker)
         return worker
 

@@ -66,6 +66,14 @@ class Data:
         coef, x = weights(workload, coef, own), examples(workload, x, own)
         return cls(coef, x, linpredict.predict(coef, x, own.intercept), own.intercept, own)
 
+    @property
+    def weights(self) -> list[Array]:
+        """What predictors are made from: the weights, and the intercept if there is one.
+
+        They are views: their shapes are each predictor's own.
+        """
+        return [self.coef[:]] + ([] if self.intercept is None else [self.intercept[:]])
+
     def restore(self) -> None:
         """Undo what was changed."""
         fill(self.coef, (SEED, 0), self._own.coef)
@@ -107,11 +115,13 @@ class Data:
         ChangedDataError
             If there is one.
         """
-        if (self._checksums(self.coef) != self._of_coef).any():
+        # NaN is the same as before, as it may be in one's own.
+        if not np.array_equal(self._checksums(self.coef), self._of_coef, equal_nan=True):
             raise ChangedDataError("changed the weights that it was given, in place")
         end = self.n_samples
         rows = [row for start in starts for row in range(start, min(start + batch_size, end))]
-        if (self._checksums(self.x[row] for row in rows) != self._of_x[rows]).any():
+        found = self._checksums(self.x[row] for row in rows)
+        if not np.array_equal(found, self._of_x[rows], equal_nan=True):
             raise ChangedDataError("changed the examples that it was given, in place")
 
 

@@ -53,6 +53,14 @@ class Workload:
         known = {key: value for key, value in asdict(self).items() if value}
         return CaseId(predictor=predictor, batch_size=batch_size, **known)
 
+    @classmethod
+    def of_case(cls, case: CaseId) -> Workload:
+        """Return the workload of a saved case, which lacks what is not known."""
+        return cls(
+            case.n_classes or 0, case.n_features or 0, case.n_samples,
+            case.dtype or "", case.examples or "", case.weights or "",
+        )  # fmt: skip
+
     @property
     def nbytes(self) -> int:
         """Bytes of examples, weights, and their scores."""

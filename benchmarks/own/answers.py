@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from benchmarks.own.loading import Own
 
 class OwnExamples:
     """Examples of the user's own, which a model of the user's own answers to."""
+
+    weights: ClassVar[list[Array]] = []  # known of the model
 
     def __init__(self, source: str, own: Own, max_differing: float) -> None:
         assert own.description

@@ -42,7 +42,9 @@ def load(examples: str | None, weights: str | None) -> Own:
             coef, intercept = load_weights(weights)
         if examples:
             option = f"--examples {examples}"
-            found = served.load_examples(examples) if is_file(examples) else loaded_by(examples)
+            if ":" in examples and not is_file(examples):
+                imported(examples)  # from the current folder first
+            found = served.load_examples(examples)
         if found is not None and coef is not None:
             found = as_examples(found, coef.shape).astype(coef.dtype, copy=False)
     except Exception as error:  # what is named may be any code
@@ -55,13 +57,6 @@ def load(examples: str | None, weights: str | None) -> Own:
 
 def is_file(source: str) -> bool:
     return source.endswith((".npy", ".npz"))
-
-
-def loaded_by(source: str) -> Any:
-    """Return what a module has, imported from the current folder first."""
-    if ":" in source:
-        imported(source)
-    return served.load_examples(source)
 
 
 def load_weights(source: str) -> tuple[Array, Array | None]:

@@ -1,6 +1,6 @@
 """The record of a case: what is saved with it as pytest-benchmark's ``extra_info``, and read again.
 
-No other module knows the names of these keys.
+With `benchmarks.saving.limit`, whose figures lie beside the others, it names all of these keys.
 """
 
 from __future__ import annotations
@@ -48,6 +48,12 @@ class Blamed(msgspec.Struct, kw_only=True):
     interval: tuple[Figure | None, Figure | None] = (None, None)
     verdict: Verdict | None = None  # at half of the case's threshold
     reason: str = ""
+
+    def of(self, gate: GateRecord) -> Blamed:
+        """Return it with what the gate found of it."""
+        return msgspec.structs.replace(
+            self, ratio=gate.ratio, interval=gate.interval, verdict=gate.verdict
+        )
 
 
 class GateRecord(msgspec.Struct, kw_only=True):
@@ -147,7 +153,7 @@ class CaseRecord(CaseId, kw_only=True):
     precision: Dtype | None = None  # in which the predictor computes
     read_as: ReadAs | None = None  # its weights, if not in that
     disturbed: Figure | None = None  # the part of the rounds in which others took cores
-    in_doubt: float | None = None  # the part of the examples that this left in doubt
+    in_doubt: float | None = None  # of all examples that it had labelled until then: left in doubt
     differing: Figure | None = None  # the part of the answers that depend on the batch
     limit: Limit | None = None  # saved flat, as the other figures
     gate: GateRecord | None = None

@@ -82,6 +82,13 @@ def folder(text: str) -> Path:
     raise argparse.ArgumentTypeError("the empty name is none of a folder")
 
 
+def named(text: str) -> str:
+    """Refuse the empty name, as of a variable that is not set."""
+    if text:
+        return text
+    raise argparse.ArgumentTypeError("it names nothing")
+
+
 def per_second(rate: float) -> str:
     """Write a throughput, ``2,494/s``."""
     return f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.3g}/s"

@@ -65,10 +65,10 @@ def disturbed(cases: Sequence[CaseRecord]) -> list[str]:
 
 
 def in_words(predictors: Mapping[str, Latencies], limits: Sequence[Limit] = ()) -> list[str]:
-    """Sum up a run in at most four lines; the limits are one for each precision."""
+    """Sum up a run in a few lines; the limits are one for each precision and dtype of weights."""
     lines = [what_decides(limit, len(limits) > 1) for limit in limits]
-    rates = [limit.bandwidth for limit in limits]
-    if rates and max(rates) > CACHED * min(rates):
+    rates = [limit.bandwidth for limit in sorted(limits, key=lambda limit: limit.bytes(0))]
+    if rates and rates[0] > CACHED * rates[-1]:
         lines[-1] += " Fewer bytes are read at a higher rate, as more of them stay in cache."
     if not predictors:
         return lines
@@ -77,7 +77,7 @@ def in_words(predictors: Mapping[str, Latencies], limits: Sequence[Limit] = ()) 
         return lines + [of_predictor(*predictor) for predictor in predictors.items()]
     throughput = max(predictors, key=lambda name: greatest_throughput(predictors[name]))
     latency = min(predictors, key=lambda name: min(predictors[name].values()))
-    best = list(dict.fromkeys((throughput, latency)))[: room - 1]
+    best = list(dict.fromkeys((throughput, latency)))[: max(0, room - 1)]
     return [
         *lines,
         name_fastest(predictors),

@@ -56,15 +56,7 @@ def name_rows(rows: list[Row]) -> None:
     ours = [(row, case) for row in rows if (case := read_id(row.get("extra_info")))]
     named = (
         [case.predictor for _, case in ours],
-        [
-            str(
-                Workload(
-                    *(case.n_classes or 0, case.n_features or 0, case.n_samples),
-                    *(case.dtype or "", case.examples or "", case.weights or ""),
-                )
-            )
-            for _, case in ours
-        ],
+        [str(Workload.of_case(case)) for _, case in ours],
     )
     for i, (row, case) in enumerate(ours):
         parts = [values[i] for values in named if len(set(values)) > 1]

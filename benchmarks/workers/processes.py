@@ -168,7 +168,7 @@ class Worker:
             os.close(answers)
 
     def make(self, source: Source, folders: Sequence[Any]) -> None:
-        """Make a predictor, whose modules are looked for as `Baseline.folders` says.
+        """Make a predictor; its modules are looked for as `benchmarks.gate.baseline.Folders` says.
 
         Raises
         ------
