@@ -52,7 +52,7 @@ from .c.bindings import Kernel, Model
 from .cores import n_threads
 from .validation import Array
 
-CLASSES = 16  # of a panel: a line of the caches in float32, as in kernel.c
+CLASSES = 16  # of a panel: a line of the caches in float32, as in model.h
 # Lines of a block. 256 KiB stay in the caches next to a core (512 KiB on Zen 3).
 LINES_OF_BLOCK = 4096
 # Features of a block. At 64 classes, with half as many as 512, batches of 96 took 4 % longer.
@@ -61,14 +61,14 @@ MAX_RANGES = 32  # of features, for as many cores; 64 took up to 3 % longer at 5
 BYTES_OF_SUMS = 2**23  # at once
 FEW_PRODUCTS = 2**18  # of a call that one thread makes: a hand-over takes 5 to 10 µs
 U32, U64 = 2.0**-24, 2.0**-53  # unit roundoff
-LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of r∘w; kernel.c has those of the examples
+LEAST_NORM, GREATEST_NORM = 2.0**-30, 2.0**60  # of r∘w; decide.h has those of the examples
 # Times the error of float32: a few weights that are far greater than the others make integers of
 # these useless. Of normal ones it is 7, or 11; the more examples in doubt, the less is gained.
 MOST_LOST = 30
 SKIPPED = 15  # times the examples of a call that left most to BLAS are labelled by it at once
 OF_BLAS = 4096  # features of a product of BLAS: its error grows with their number
 COPIED = 2**25  # bytes of examples that are copied, or converted, at once
-TOO_MANY = -2  # classes in question, in place of a label, as in kernel.c
+TOO_MANY = -2  # classes in question, in place of a label, as in decide.h
 
 
 class ScreenedModel:

@@ -10,7 +10,7 @@ from .compile import CompilerError, library, words
 
 
 class Model(ctypes.Structure):
-    """``Model`` of ``kernel.c``."""
+    """``Model`` of ``model.h``."""
 
     _fields_ = [
         *((name, ctypes.c_void_p) for name in ("coef", "lines", "integers", "scales")),
