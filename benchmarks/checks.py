@@ -127,12 +127,9 @@ def check_resources(config: pytest.Config) -> None:
 def memory(workload: Workload, names: list[str], processes: dict[str, int]) -> int:
     """Return the bytes that a run needs at the most; `processes` are those of each predictor."""
     needed: float = workload.nbytes
+    of_package = COPIES.get(workload.dtype, 0.0)  # a model's weights are not known
     for name in names:
-        copies = (
-            COPIES_OF_LIBRARY
-            if by_name.is_of_other_library(name)
-            else COPIES.get(workload.dtype, 2.0)
-        )
+        copies = COPIES_OF_LIBRARY if by_name.is_of_other_library(name) else of_package
         n_processes = processes.get(name, 0)
         needed += copies * workload.weights_nbytes * max(1, n_processes)
         needed += PROCESS_NBYTES * n_processes

@@ -23,8 +23,8 @@ SETTLE = 0.05  # of the requests, at the start, when nobody waits yet: not count
 # The greatest rate is found up to this part of itself, first by few requests and then by many.
 ROUGHLY, NEAR = 0.1, 0.02
 STRETCH = 0.1  # of the rounds of a batch size, which are drawn together
-HARDLY = 1e-4  # of it: a lesser rate is none
 LEAST = 0.01  # of the greatest throughput: lesser rates are not sought with a wait
+HARDLY = 1e-4  # of it: without a wait a lesser rate counts as none
 
 
 class Policy(NamedTuple):

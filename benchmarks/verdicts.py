@@ -33,9 +33,10 @@ def judged_again(run: Run, max_slowdown: float | None) -> list[CaseRecord]:
         found = judge(gate.pairs, (gate.n_builds, gate.turn), 1 + slowdown, false_alarm, MISS)
         found = heeding(gate.replaced, found)
         confidence = 1 - 2 * false_alarm
-        if slowdown != gate.max_slowdown:  # by which what did it was judged
-            gate = replace(gate, blame=[])
-        gate = replace(gate, max_slowdown=slowdown, confidence=confidence, **found.as_saved())
+        blame = gate.blame if slowdown == gate.max_slowdown else []  # it was judged by that
+        gate = replace(
+            gate, max_slowdown=slowdown, confidence=confidence, blame=blame, **found.as_saved()
+        )
         return replace(case, gate=gate)
 
     # Cases called slower no longer share the chance of an error, as in `benchmarks.gate.gate`.

@@ -79,8 +79,9 @@ def test_revision_that_is_none(repository: Path, revision: str, message: str) ->
 
 
 def test_commit_without_the_package(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.gate.baseline.source_folder", lambda _: repository / "none")
-    (repository / "none").mkdir()
+    folder = repository / "linpredict"
+    folder.mkdir()
+    monkeypatch.setattr("benchmarks.gate.baseline.source_folder", lambda _: folder)
     with pytest.raises(BaselineError, match=r"^--baseline: \w{7} has no package linpredict"):
         Baseline(["packed"], "HEAD")
 

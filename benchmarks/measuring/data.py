@@ -115,7 +115,7 @@ class Data:
         ChangedDataError
             If there is one.
         """
-        # NaN is the same as before, as it may be in one's own.
+        # A row that holds NaN, as one's own may, and did before, counts as unchanged.
         if not np.array_equal(self._checksums(self.coef), self._of_coef, equal_nan=True):
             raise ChangedDataError("changed the weights that it was given, in place")
         end = self.n_samples
