@@ -75,7 +75,11 @@ def test_operations_and_bytes_are_counted_right(dtype: str) -> None:
 
 @pytest.mark.alone
 def test_ceilings_are_no_less_than_what_numpy_reaches() -> None:
-    """Of what is compiled badly they are. The best of three each: neighbours slow all of them."""
+    """Of what is compiled badly they are.
+
+    Neighbours slow both, so that the best of each counts, of at least three, and of up to thirty
+    where NumPy had a calm moment that the ceilings had not: half of NumPy's rate is never enough.
+    """
     coef, square = np.ones((64, 2**18)), np.ones((1024, 1024))
     cores = usable_cores()
     try:
@@ -86,12 +90,16 @@ def test_ceilings_are_no_less_than_what_numpy_reaches() -> None:
     read, computed = [], []
     # BLAS's own threads would spin beside the ceilings.
     with threadpool_limits(1), ThreadPoolExecutor(cores) as threads:
-        for _ in range(3):
+        for attempt in range(30):
             ceilings.measure(0.05)
             read.append(timed(lambda: [*threads.map(lambda part: part.dot(part), parts)])[0])
             computed.append(timed(lambda: [*threads.map(lambda _: square.dot(square), parts)])[0])
-    assert coef.nbytes / min(read) < 1.5 * ceilings.bandwidth
-    assert cores * 2 * len(square) ** 3 / min(computed) < 1.5 * ceilings.flop_rate
+            bandwidth = coef.nbytes / min(read)
+            flop_rate = cores * 2 * len(square) ** 3 / min(computed)
+            enough = bandwidth < 1.5 * ceilings.bandwidth and flop_rate < 1.5 * ceilings.flop_rate
+            if enough and attempt >= 2:
+                return
+    assert enough, (bandwidth / ceilings.bandwidth, flop_rate / ceilings.flop_rate)
 
 
 def test_best_of_the_session_counts(ceilings: Ceilings, monkeypatch: pytest.MonkeyPatch) -> None:
