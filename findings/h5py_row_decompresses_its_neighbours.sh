@@ -5,7 +5,7 @@
 # eight times as long as in batches of eight, as if each decompressed its neighbours, too, and
 # larger batches gain nothing more. A cache of chunks of 64 MiB (rdcc_nbytes) changes little.
 # Why it matters: throughput against batch size bends where the file's chunks end, and it looks as if
-# the model did. Chunks of one row, chunks=(1, n), or a larger rdcc_nbytes take the bend away.
+# the model did. Chunks of one row, chunks=(1, n), take the bend away.
 # Library: h5py 3.16.0 (NumPy 2.4.6), Linux x86-64.
 set -euo pipefail
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 must be Python 3.11 or later"; exit 2; }

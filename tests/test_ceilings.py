@@ -78,7 +78,7 @@ def test_ceilings_are_no_less_than_what_numpy_reaches() -> None:
     """Of what is compiled badly they are.
 
     Neighbours slow both, so that the best of each counts, of at least three, and of up to thirty
-    where NumPy had a calm moment that the ceilings had not: half of NumPy's rate is never enough.
+    where NumPy had a calm moment that the ceilings had not.
     """
     coef, square = np.ones((64, 2**18)), np.ones((1024, 1024))
     cores = usable_cores()
