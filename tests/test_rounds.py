@@ -108,6 +108,24 @@ def test_disturbed_rounds_are_measured_again(
     assert measured.disturbed == 0
 
 
+def test_a_calm_moment_is_waited_for_after_two_disturbed_stretches(
+    neighbours: type[Neighbours], measured: Rounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = []
+
+    def wait(patience: float, say: object) -> float:
+        waited.append(patience)
+        return 1.0
+
+    monkeypatch.setattr(rounds, "wait_for_calm", wait)
+    neighbours.disturbed = [True, False, True]
+    measured.measure(4)
+    assert waited == []
+    neighbours.disturbed = [True, True]
+    measured.measure(4)
+    assert waited == [3.0]
+
+
 def test_what_stays_disturbed_is_told(neighbours: type[Neighbours], measured: Rounds) -> None:
     neighbours.disturbed = [False] + 100 * [True]
     assert measured.measure(4) == [1, 4, 5, 6]  # of half as many again, the last ones

@@ -46,19 +46,20 @@ class Rounds:
     def measure(self, n: int) -> list[float]:
         """Time `n` rounds, and return the seconds of each, in order.
 
-        After a stretch in which others took cores, a calm moment is waited for, as long as the
-        patience lasts, and the stretch is measured again. Where the median of a quarter of the
+        A stretch in which others took cores is measured again, and after two in a row a calm moment
+        is waited for, as long as the patience lasts. Where the median of a quarter of the
         rounds is greater than that of another, they count as disturbed, whatever the reason.
         """
         rounds: list[tuple[float, bool]] = []  # seconds, and whether it was calm
-        others, watch = Others(), Watch()
+        others, watch, was_calm = Others(), Watch(), True
         while (lacking := n - sum(is_calm for _, is_calm in rounds)) and len(rounds) < LONGER * n:
             watch.start()
             stretch = self.stretch(lacking)
             is_calm = not watch.has_waited()
             rounds += [(seconds, is_calm) for seconds in stretch]
-            if not is_calm:
+            if not (is_calm or was_calm):
                 self._patience = wait_for_calm(self._patience, self._say)
+            was_calm = is_calm
         if others.cores() < OTHERS * usable_cores():  # its own threads waited for one another
             rounds = [(seconds, True) for seconds, _ in rounds]
         surplus = len(rounds) - n

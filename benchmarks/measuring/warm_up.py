@@ -12,6 +12,7 @@ from benchmarks.own.answers import Answers
 LONGEST = 1.0  # seconds of checks, from which on it is enough to check `Data.n_checked` examples
 CALLS = 5  # before timing, at least, unless they take longer than
 ENOUGH = 0.3  # seconds
+SLOW = 0.1  # seconds: that the first call was cold changes little of it, and it counts as well
 
 
 def warm_up(predict: Predict, data: Data | Answers, starts: range) -> list[float]:
@@ -27,8 +28,9 @@ def warm_up(predict: Predict, data: Data | Answers, starts: range) -> list[float
     rest()
     seconds: list[float] = []
     n_checked = min(len(starts), max(2, -(-data.n_checked // starts.step)))  # one may be remembered
-    checked = [starts[k] for k in np.linspace(0, len(starts) - 1, n_checked, dtype=int)]
-    np.random.default_rng(0).shuffle(checked)  # where time is up, the others are from everywhere
+    first, *others = (starts[k] for k in np.linspace(0, len(starts) - 1, n_checked, dtype=int))
+    np.random.default_rng(0).shuffle(others)  # where time is up, those checked are from everywhere
+    checked = [first, *others]
 
     def call(start: int) -> None:
         stop = start + starts.step
@@ -37,10 +39,11 @@ def warm_up(predict: Predict, data: Data | Answers, starts: range) -> list[float
         data.check(labels, start, stop)
 
     try:
-        call(starts[0])
+        call(first)
         data.check_near_ties(predict, starts.step)
-        seconds.clear()
-        for start in checked:
+        if seconds[0] < SLOW:
+            seconds.clear()
+        for start in checked[len(seconds) :]:
             if sum(seconds) > LONGEST and len(seconds) * starts.step >= Data.n_checked:
                 break
             call(start)
