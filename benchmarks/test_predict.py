@@ -69,6 +69,7 @@ def test_predict(
                 read_as = read_as_of(predict, precision)
                 ceilings = run.ceilings(precision, read_as, data.weights[0])
             batches = cycle([data.batch(start, start + case.batch_size) for start in starts])
+            rest()
             watch = Watch()
             until_labels = awaited(predict, data.batch(0, 1))
             calls = warm_up(until_labels, checks, starts)

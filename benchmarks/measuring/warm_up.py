@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.array_types import Predict
 from benchmarks.measuring.data import Data
-from benchmarks.measuring.timing import rest, timed
+from benchmarks.measuring.timing import timed
 from benchmarks.own.answers import Answers
 
 LONGEST = 1.0  # seconds of checks, from which on it is enough to check `Data.n_checked` examples
@@ -25,7 +25,6 @@ def warm_up(predict: Predict, data: Data | Answers, starts: range) -> list[float
     ChangedDataError
         If it is wrong because weights or examples are no longer what they were.
     """
-    rest()
     seconds: list[float] = []
     n_checked = min(len(starts), max(2, -(-data.n_checked // starts.step)))  # one may be remembered
     first, *others = (starts[k] for k in np.linspace(0, len(starts) - 1, n_checked, dtype=int))
