@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,9 @@ from benchmarks.errors import (
 from benchmarks.gate.blame import Blame
 from benchmarks.gate.gate import Gate
 from benchmarks.gate.sides import Compared
-from benchmarks.measuring.ceilings import Ceilings
+from benchmarks.measuring.ceilings import Ceilings, InC
 from benchmarks.measuring.data import Data
+from benchmarks.measuring.pace import Pace
 from benchmarks.measuring.timing import rest
 from benchmarks.own.answers import Answers, OwnExamples
 from benchmarks.predictors import by_name
@@ -47,6 +48,7 @@ class Session:
     gate: Gate | None = None
     begun: set[str] = field(default_factory=set)  # names of cases
     cases: list[CaseRecord] = field(default_factory=list)  # that were measured, in order
+    paces: dict[str, tuple[float, float]] = field(default_factory=dict)  # before and after a case
     failed: list[tuple[str, int]] = field(default_factory=list)  # predictors and batch sizes
     is_whole: bool = False  # whether the last case has ended
     # What a predictor's other cases end with, too.
@@ -139,12 +141,21 @@ class Session:
         """The limits, by all that was measured until now."""
         return [ceilings.limit for ceilings in self._ceilings.values() if ceilings]
 
+    @cached_property
+    def pace(self) -> Pace:
+        """The pace of all cores, which is always the same without a compiler."""
+        with suppress(CompilerError, NoCompilerError):
+            return Pace(InC(np.dtype(np.float64)).multiply_add_rate)
+        return Pace(lambda: 1.0)
+
     def finish(self) -> None:
-        """Give each record its limit."""
+        """Give each record its limit, and mark those in which all cores were slower."""
         limits = {(limit.precision, limit.read_as): limit for limit in self.limits}
         for record in self.cases:
             if record.precision and not record.gate:
                 record.limit = limits.get((record.precision, record.read_as))
+            if paces := self.paces.get(record.name):
+                record.disturbed = max(record.disturbed or 0, self.pace.slow_part(paces)) or None
 
 
 def usable() -> set[int]:

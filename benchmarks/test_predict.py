@@ -70,15 +70,19 @@ def test_predict(
                 ceilings = run.ceilings(precision, read_as, data.weights[0])
             batches = cycle([data.batch(start, start + case.batch_size) for start in starts])
             rest()
+            before, patience = run.pace.wait(PATIENCE, say)
             watch = Watch()
             until_labels = awaited(predict, data.batch(0, 1))
             calls = warm_up(until_labels, checks, starts)
             differing = checks.conclude()
-            patience = wait_for_calm(PATIENCE, say) if watch.has_waited() else PATIENCE
+            if watch.has_waited():
+                patience = wait_for_calm(patience, say)
             rounds = Rounds(until_labels, batches, patience, say)
             n = rounds_of(calls if sum(calls) > STRETCH else rounds.stretch())
             CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)
             checks.check_unchanged(starts, case.batch_size)
+            rest()
+            run.paces[case.name] = before, run.pace.look()
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if stats := getattr(benchmark, "stats", None):
         record = CaseRecord.of(case, stats["data"])
@@ -92,7 +96,6 @@ def test_predict(
         run.cases.append(record)
         benchmark.extra_info |= record.as_saved()
         if ceilings:
-            rest()
             ceilings.measure(PART * sum(stats["data"]))
     if run.gate and judged and (judged.verdict in run.gate.fails or judged.has_other_answers):
         pytest.fail(report.failure(case, judged), pytrace=False)

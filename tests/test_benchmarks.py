@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from benchmarks.gate.judge import bounds
 from benchmarks.measuring.data import PER_STREAM, examples, fill, weights
 from benchmarks.measuring.labels import check
 from benchmarks.measuring.machine import available_memory
+from benchmarks.measuring.pace import Pace
 from benchmarks.measuring.rounds import DRAWN
 from benchmarks.measuring.workload import Workload
 from benchmarks.workers.processes import PROCESS_NBYTES
@@ -67,6 +69,14 @@ def test_saved_figures(tmp_path: Path) -> None:
         info.pop("disturbed", None)
         assert info == pytest.approx(expected)
         assert 0 < info["latency_floor"] < 1
+
+
+def test_cases_are_marked_in_which_all_cores_were_slower(tmp_path: Path) -> None:
+    rates = iter([1.0, 1.0, 1.0, *[0.5] * 100])
+    with patch("benchmarks.session.Pace", lambda _: Pace(rates.__next__)):
+        rows = saved(tmp_path, "--predictor=formula", "--batch-sizes=1,2,4")["benchmarks"]
+    assert rows[1]["extra_info"]["disturbed"] >= 0.5  # after it
+    assert rows[2]["extra_info"]["disturbed"] == 1
 
 
 @pytest.mark.alone

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from benchmarks.measuring import disturbance, rounds
+from benchmarks.measuring import disturbance, pace, rounds
 from benchmarks.measuring.disturbance import BUSY, Others, Watch, wait_for_calm
+from benchmarks.measuring.pace import Pace
 from benchmarks.measuring.rounds import Rounds, drifted, needed
 from linpredict.cores import affinity
 
@@ -149,6 +150,36 @@ def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disturbance, "open", refuse, raising=False)
     assert not Watch().has_waited()
     assert Others().cores() <= 0
+
+
+def paced(rates: Iterable[float], monkeypatch: pytest.MonkeyPatch) -> Pace:
+    """Return the pace by rates that are made up, whose looks and pauses take no time."""
+    monkeypatch.setattr(pace, "PAUSE", 1.0)
+    monkeypatch.setattr("benchmarks.measuring.pace.time", SimpleNamespace(sleep=lambda _: None))
+    return Pace(iter(rates).__next__)
+
+
+def test_a_low_rate_of_all_cores_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = paced([8.0, 5.0, 5.5, 5.2, 5.0, 7.0, 10.0], monkeypatch)
+    rates = [found.look() for _ in range(4)]
+    assert rates == [8.0, 5.5, 7.0, 10.0]  # one slow look is none
+    assert found.slow_part(rates) == 0.5  # by the best of the run, which came last
+    assert found.slow_part([5.5, 7.0]) == 1
+
+
+def test_a_better_rate_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    found = paced([2.0, *[1.0] * 6, 2.0, *[1.0] * 15, 2.0, *[1.0] * 12], monkeypatch)
+    assert found.wait(3.0, said.append) == (2.0, 3.0)
+    assert said == []
+    assert found.wait(3.0, said.append) == (2.0, 1.0)
+    assert len(said) == 2
+    assert found.wait(3.0, said.append) == (1.0, 0.0)
+    assert found.wait(3.0, said.append) == (1.0, 3.0)
+    assert len(said) == 5
+    assert found.wait(3.0, said.append) == (2.0, 3.0)
+    assert found.wait(3.0, said.append) == (1.0, 0.0)
+    assert len(said) == 8
 
 
 def test_drift_between_quarters() -> None:

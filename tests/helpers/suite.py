@@ -46,12 +46,14 @@ def run(
             timeout=300,
             env=ENVIRONMENT | (environment or {}),
         )
-    # Ceilings are measured once before the first case, and for 1 ms instead of 10.
+    # Ceilings are measured once before the first case, and for 1 ms instead of 10; other tests that
+    # run take cores, and nothing waits for them.
     first = patch("benchmarks.session.FIRST", 0)
     at_once = patch("benchmarks.measuring.ceilings.AT_ONCE", 1e-3)
+    impatient = patch("benchmarks.test_predict.PATIENCE", 0)
     # What else is in this process is not collected at the end of each run.
     arguments = ["--capture=sys", "-p", "no:unraisableexception", *arguments]
-    with patch.dict(os.environ, ENVIRONMENT, clear=True), first, at_once:
+    with patch.dict(os.environ, ENVIRONMENT, clear=True), first, at_once, impatient:
         return in_process(lambda: pytest.main(arguments), folder)
 
 
