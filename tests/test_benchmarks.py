@@ -87,7 +87,7 @@ def test_median_is_within_2_percent_of_a_bare_loop(tmp_path: Path, batch_size: i
     (case,) = saved(
         tmp_path, "--classes=64", "--features=131072",  # more than caches hold
         f"--samples={batch_size}", f"--batch-sizes={batch_size}",
-        "--benchmark-max-time=3", "--benchmark-precision=0.0001",
+        "--benchmark-max-time=2", "--benchmark-precision=0.0001",
         "--predictor=tests.predictors:beside_a_bare_loop",
         environment={"LOOPS": str(log)},
     )["benchmarks"]  # fmt: skip
@@ -182,7 +182,8 @@ def test_full_disk_leaves_earlier_runs(tmp_path: Path, n_blocks: int) -> None:
 
 
 def test_no_more_rounds_than_the_precision_needs(tmp_path: Path) -> None:
-    options = ("--batch-sizes=32", "--predictor=tests.predictors:slow", "--benchmark-max-time=1.5")
+    predictor = "--predictor=tests.predictors:wait_1_ms"
+    options = ("--batch-sizes=32", predictor, "--benchmark-max-time=0.3")
     (case,) = saved(tmp_path, *options, "--benchmark-precision=0.5")["benchmarks"]
     assert case["stats"]["rounds"] == DRAWN
     assert {"p95", "p99"} & {*case["extra_info"]} == {"p95"}  # which needs 459

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 SLOWER = 1.3  # times, than the best of the run
-LOOKS = 3  # of 10 ms, as one alone may be slow by chance
+LOOKS = 10  # of 10 ms: moments of up to 50 ms come often, and are none
 PAUSE = 0.1  # seconds
 
 
@@ -15,7 +15,7 @@ class Pace:
 
     `rate` measures it. No counter of the system tells that the host's cores are fewer or slower
     than they were. On 2 virtual cores of a Zen 4 products took 1.8 times as long for 7 of 240 s,
-    and the rate fell to 1/1.4 to 1/1.9 in these; else one look in 130 found 1/1.3 or less.
+    and the rate fell to 1/1.4 to 1/1.9 in these.
     """
 
     def __init__(self, rate: Callable[[], float]) -> None:
