@@ -187,7 +187,7 @@ def test_no_more_rounds_than_the_precision_needs(tmp_path: Path) -> None:
     (case,) = saved(tmp_path, *options, "--benchmark-precision=0.5")["benchmarks"]
     assert case["stats"]["rounds"] == DRAWN
     assert {"p95", "p99"} & {*case["extra_info"]} == {"p95"}  # which needs 459
-    (case,) = saved(tmp_path, *options, "--benchmark-precision=0.0001")["benchmarks"]
+    (case,) = saved(tmp_path, *options, "--benchmark-precision=0.000001")["benchmarks"]
     assert case["stats"]["rounds"] > DRAWN
 
 
