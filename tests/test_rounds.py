@@ -155,7 +155,6 @@ def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
 def paced(rates: Iterable[float], monkeypatch: pytest.MonkeyPatch) -> Pace:
     """Return the pace by rates that are made up, whose looks and pauses take no time."""
     monkeypatch.setattr(pace, "PAUSE", 1.0)
-    monkeypatch.setattr(pace, "LOOKS", 3)
     monkeypatch.setattr("benchmarks.measuring.pace.time", SimpleNamespace(sleep=lambda _: None))
     return Pace(iter(rates).__next__)
 

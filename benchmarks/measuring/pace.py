@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 SLOWER = 1.3  # times, than the best of the run
-LOOKS = 10  # of 10 ms: moments of up to 50 ms come often, and are none
+LOOKS = 3  # of 10 ms, as one alone may be slow by chance
 PAUSE = 0.1  # seconds
 
 
