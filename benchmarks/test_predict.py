@@ -21,7 +21,7 @@ from benchmarks.gate import report
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.disturbance import PATIENCE, Watch, wait_for_calm
 from benchmarks.measuring.rounds import STRETCH, Rounds, awaited
-from benchmarks.measuring.timing import CLOCK, rest
+from benchmarks.measuring.timing import CLOCK
 from benchmarks.measuring.warm_up import warm_up
 from benchmarks.measuring.workload import Workload
 from benchmarks.own.answers import OwnExamples
@@ -69,7 +69,6 @@ def test_predict(
                 read_as = read_as_of(predict, precision)
                 ceilings = run.ceilings(precision, read_as, data.weights[0])
             batches = cycle([data.batch(start, start + case.batch_size) for start in starts])
-            rest()
             before, patience = run.pace.wait(PATIENCE, say)
             watch = Watch()
             until_labels = awaited(predict, data.batch(0, 1))
@@ -81,7 +80,6 @@ def test_predict(
             n = rounds_of(calls if sum(calls) > STRETCH else rounds.stretch())
             CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)
             checks.check_unchanged(starts, case.batch_size)
-            rest()
             run.paces[case.name] = before, run.pace.look()
     # None where nothing was timed: --benchmark-disable, or pytest-codspeed in its place.
     if stats := getattr(benchmark, "stats", None):

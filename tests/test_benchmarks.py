@@ -73,7 +73,8 @@ def test_saved_figures(tmp_path: Path) -> None:
 
 def test_cases_are_marked_in_which_all_cores_were_slower(tmp_path: Path) -> None:
     rates = iter([1.0, 1.0, 1.0, *[0.5] * 100])
-    with patch("benchmarks.session.Pace", lambda _: Pace(rates.__next__)):
+    at_rest = patch("benchmarks.measuring.pace.rest", lambda: True)
+    with at_rest, patch("benchmarks.session.Pace", lambda _: Pace(rates.__next__)):
         rows = saved(tmp_path, "--predictor=formula", "--batch-sizes=1,2,4")["benchmarks"]
     assert rows[1]["extra_info"]["disturbed"] >= 0.5  # after it
     assert rows[2]["extra_info"]["disturbed"] == 1

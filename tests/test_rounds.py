@@ -156,6 +156,7 @@ def paced(rates: Iterable[float], monkeypatch: pytest.MonkeyPatch) -> Pace:
     """Return the pace by rates that are made up, whose looks and pauses take no time."""
     monkeypatch.setattr(pace, "PAUSE", 1.0)
     monkeypatch.setattr("benchmarks.measuring.pace.time", SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setattr(pace, "rest", lambda: True)
     return Pace(iter(rates).__next__)
 
 
@@ -165,6 +166,13 @@ def test_a_low_rate_of_all_cores_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     assert rates == [8.0, 5.5, 7.0, 10.0]  # one slow look is none
     assert found.slow_part(rates) == 0.5  # by the best of the run, which came last
     assert found.slow_part([5.5, 7.0]) == 1
+
+
+def test_threads_that_spin_on_are_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = paced([8.0, 1.0, 1.0, 1.0], monkeypatch)
+    assert found.look() == 8.0
+    monkeypatch.setattr(pace, "rest", lambda: False)
+    assert found.look() == 8.0
 
 
 def test_a_better_rate_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

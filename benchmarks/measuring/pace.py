@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from benchmarks.measuring.timing import rest
+
 SLOWER = 1.3  # times, than the best of the run
 LOOKS = 3  # of 10 ms, as one alone may be slow by chance
 PAUSE = 0.1  # seconds
@@ -23,7 +25,9 @@ class Pace:
         self._in_vain = False  # waited for
 
     def look(self) -> float:
-        """Return the rate of this moment; threads that still spin would lower it."""
+        """Return the rate of this moment, or the best where threads of this process spin on."""
+        if not rest():
+            return self._best
         rate = 0.0
         for _ in range(LOOKS):
             rate = max(rate, self._rate())

@@ -47,8 +47,8 @@ class Rounds:
         """Time `n` rounds, and return the seconds of each, in order.
 
         A stretch in which others took cores is measured again, and after two in a row a calm moment
-        is waited for, as long as the patience lasts. Where the median of a quarter of the
-        rounds is greater than that of another, they count as disturbed, whatever the reason.
+        is waited for, as long as the patience lasts. Where the median of a quarter of the rounds is
+        greater than that of another, they count as disturbed, whatever the reason.
         """
         rounds: list[tuple[float, bool]] = []  # seconds, and whether it was calm
         others, watch, was_calm = Others(), Watch(), True

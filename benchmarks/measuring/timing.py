@@ -19,14 +19,18 @@ def timed(call: Callable[..., T], *arguments: object) -> tuple[float, T]:
     return time.perf_counter() - start, result
 
 
-def rest() -> None:
-    """Wait until the process uses no core: OpenBLAS's threads spin for 0.11 s after a call."""
+def rest() -> bool:
+    """Wait until the process uses no core: OpenBLAS's threads spin for 0.11 s after a call.
+
+    Return whether it came to that: others may spin for longer.
+    """
     end = time.perf_counter() + REST
     while time.perf_counter() < end:
         used = time.process_time()
         time.sleep(SLICE)
         if time.process_time() - used < SLICE / 10:
-            return
+            return True
+    return False
 
 
 class Clock:
