@@ -283,4 +283,5 @@ def test_one_disturbed_call_does_not_decide_the_rounds_and_slow_ones_all_count(
 
     found = warm_up(predict, data, range(0, 1, 2))
     assert calls == [2] * expected
-    assert min(found) < 0.05 or len(found) == expected
+    assert len(found) == min(expected, CALLS)
+    assert min(found) < 0.05 or seconds > SLOW

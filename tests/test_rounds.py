@@ -173,6 +173,12 @@ def test_threads_that_spin_on_are_no_host(monkeypatch: pytest.MonkeyPatch) -> No
     assert found.look() == 8.0
     monkeypatch.setattr(pace, "rest", lambda: False)
     assert found.look() == 8.0
+    found = paced([8.0], monkeypatch)
+    monkeypatch.setattr(pace, "rest", lambda: False)
+    first = found.look()
+    monkeypatch.setattr(pace, "rest", lambda: True)
+    assert found.look() == 8.0
+    assert found.slow_part([first]) == 0
 
 
 def test_a_better_rate_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -25,9 +26,9 @@ class Pace:
         self._in_vain = False  # waited for
 
     def look(self) -> float:
-        """Return the rate of this moment, or the best where threads of this process spin on."""
+        """Return the rate of this moment; one that is not low where own threads spin on."""
         if not rest():
-            return self._best
+            return self._best or math.inf
         rate = 0.0
         for _ in range(LOOKS):
             rate = max(rate, self._rate())
@@ -45,10 +46,9 @@ class Pace:
 
         After waiting in vain it is not waited again before the rate has been better.
         """
-        waited = 0.0
-        while self.slow_part([rate := self.look()]) and waited < patience and not self._in_vain:
+        while self.slow_part([rate := self.look()]) and patience > 0 and not self._in_vain:
             say("waiting until all cores compute as fast as before")
             time.sleep(PAUSE)
-            waited += PAUSE
+            patience -= PAUSE
         self._in_vain = self.slow_part([rate]) > 0
-        return rate, max(0.0, patience - waited)
+        return rate, max(0.0, patience)
