@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -34,17 +35,13 @@ def quota() -> int:
     """Return how many cores the container's quota amounts to, at least one."""
     cores = thread_limits.ALL
     for folder in control_groups("cpu"):
-        try:  # version 2
-            time, period = (folder / "cpu.max").read_text().split()
-        except (OSError, ValueError):
-            try:  # version 1
-                time = (folder / "cpu.cfs_quota_us").read_text()
-                period = (folder / "cpu.cfs_period_us").read_text()
-            except OSError:
-                continue
-        if time != "max" and int(time) > 0:  # version 1 says -1 for no quota
-            cores = min(cores, math.ceil(int(time) / int(period)))
-    return max(1, cores)
+        # Versions 2 and 1; for no quota they say max and -1.
+        for names in (["cpu.max"], ["cpu.cfs_quota_us", "cpu.cfs_period_us"]):
+            with contextlib.suppress(OSError):
+                time, period = " ".join((folder / name).read_text() for name in names).split()
+                if time not in ("max", "-1"):
+                    cores = min(cores, math.ceil(int(time) / int(period)))
+    return cores
 
 
 def control_groups(controller: str) -> Iterator[Path]:
@@ -96,8 +93,3 @@ def n_threads() -> int:
 
 if "threadpoolctl" in sys.modules:
     n_threads()  # so that a limit set before the first call of a predictor holds for it
-
-
-if hasattr(os, "register_at_fork"):
-    # A forked process may be given other cores.
-    os.register_at_fork(after_in_child=known_quota.cache_clear)
