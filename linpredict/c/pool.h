@@ -51,19 +51,20 @@ static int64_t n_helpers;
 
 /* Wait for a value to change, at first without sleeping. The pool is locked before and after. */
 static void
-wait_while(const int64_t *value, int64_t it_is, pthread_cond_t *changes)
+wait_for_change(const int64_t *value, pthread_cond_t *changes)
 {
+    const int64_t before = *value;
     struct timespec start, now;
     clock_gettime(CLOCK_MONOTONIC, &start);
     pthread_mutex_unlock(&pool);
     int64_t waited = 0;
-    while (__atomic_load_n(value, __ATOMIC_RELAXED) == it_is && waited < SPIN_TIME) {
+    while (__atomic_load_n(value, __ATOMIC_RELAXED) == before && waited < SPIN_TIME) {
         sched_yield();
         clock_gettime(CLOCK_MONOTONIC, &now);
         waited = (now.tv_sec - start.tv_sec) * 1000000000LL + now.tv_nsec - start.tv_nsec;
     }
     pthread_mutex_lock(&pool);
-    if (*value == it_is)
+    if (*value == before)
         pthread_cond_wait(changes, &pool);
 }
 
@@ -126,7 +127,7 @@ help(void *helper)
             job = job->next;
         if (!job) {
             me->core = my_core();
-            wait_while(&me->n_posted, me->n_posted, &me->posted);
+            wait_for_change(&me->n_posted, &me->posted);
             continue;
         }
         change(&job->inside, 1);
@@ -196,7 +197,7 @@ share(Job *job, int64_t n_threads)
         place = &(*place)->next;
     *place = job->next;
     while (job->inside)
-        wait_while(&job->inside, job->inside, &left);
+        wait_for_change(&job->inside, &left);
     pthread_mutex_unlock(&pool);
 }
 
