@@ -40,7 +40,6 @@ infinity and NaN, its labels stand.
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -196,16 +195,15 @@ class ScreenedModel:
         """Return the kernel's labels, negative where left open, and if asked float32's scores."""
         labels = np.empty(len(x), np.int64)
         scores = np.empty((len(x), self.n_classes)) if with_scores else None
-        if len(x):
-            alone = len(x) * self._lines.size < FEW_PRODUCTS
-            n_doubtful = self._kernel.label(
-                self._model, *rows_of(x), self._most, 1 if alone else n_threads(),
-                labels.ctypes.data, None if scores is None else scores.ctypes.data,
-            )  # fmt: skip
-            if n_doubtful < 0:
-                raise MemoryError(f"no memory for the sums of {len(x)} examples")
-            self.n_screened += len(x)
-            self.n_doubtful += n_doubtful + int(np.count_nonzero(labels < 0))
+        alone = len(x) * self._lines.size < FEW_PRODUCTS
+        n_doubtful = self._kernel.label(
+            self._model, *rows_of(x), self._most, 1 if alone else n_threads(),
+            labels.ctypes.data, None if scores is None else scores.ctypes.data,
+        )  # fmt: skip
+        if n_doubtful < 0:
+            raise MemoryError(f"no memory for the sums of {len(x)} examples")
+        self.n_screened += len(x)
+        self.n_doubtful += n_doubtful + int(np.count_nonzero(labels < 0))
         return labels.astype(np.intp, copy=False), scores
 
     def _labels_of_blas(self, x: Array) -> NDArray[np.intp]:
@@ -228,8 +226,6 @@ class ScreenedModel:
     def _labels_of_scores(self, x: Array, scores: Array) -> NDArray[np.intp]:
         """Label examples by scores of BLAS, and decide what these leave open."""
         labels: NDArray[np.intp] = scores.argmax(axis=1)
-        if not x.size:
-            return labels
         with np.errstate(all="ignore"):
             if self._norms_of_coef is None:
                 self._norms_of_coef = norms_of(self.coef)
@@ -246,10 +242,14 @@ class ScreenedModel:
 
     def decide(self, x: Array, in_question: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Label each example with the best of its classes in question, by scores of float64."""
-        labels, in_question = np.empty(len(x), np.int64), np.ascontiguousarray(in_question)
-        if len(x) and not self._kernel.decide(
-            self._model, *rows_of(x), in_question.ctypes.data, n_threads(), labels.ctypes.data
-        ):
+        labels, classes = np.empty(len(x), np.int64), in_question.nonzero()[1].astype(np.int64)
+        n_classes = in_question.sum(axis=1, dtype=np.int64)
+        end = n_classes.cumsum()
+        questions = np.array([np.arange(len(x)), end - n_classes, end]).T.copy()  # as in decide.h
+        if not self._kernel.decide(
+            self._model, *rows_of(x), questions.ctypes.data, classes.ctypes.data, n_threads(),
+            labels.ctypes.data,
+        ):  # fmt: skip
             raise MemoryError(f"no memory for the scores of {len(x)} examples")
         return labels
 
@@ -270,10 +270,9 @@ def norms_of(a: Array) -> Array:
 
 def repeated(coef: Array, norms: Array, offset: Array) -> Iterator[int]:
     """Yield the rows that equal an earlier one, and whose offset is no greater: they never win."""
-    first: dict[tuple[float, int], int] = {}
+    first: dict[bytes, int] = {}
     _, of_norm, count = np.unique(norms[: len(coef)], return_inverse=True, return_counts=True)
     for i in np.flatnonzero(count[of_norm] > 1).tolist():
-        key = float(norms[i]), zlib.crc32(coef[i].tobytes())
-        j = first.setdefault(key, i)
-        if i != j and offset[i] <= offset[j] and np.array_equal(coef[i], coef[j]):
+        j = first.setdefault(coef[i].tobytes(), i)
+        if i != j and offset[i] <= offset[j]:
             yield i

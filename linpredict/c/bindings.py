@@ -52,5 +52,5 @@ def load() -> Kernel:
     pack.argtypes = [model, pointer, *[number] * 2, ctypes.c_double, pointer, pointer, number]
     label.restype = number
     label.argtypes = [model, pointer, *[number] * 5, pointer, pointer]
-    decide.argtypes = [model, pointer, *[number] * 3, pointer, number, pointer]
+    decide.argtypes = [model, pointer, *[number] * 3, *[pointer] * 2, number, pointer]
     return Kernel(label, decide, pack, name, bits)

@@ -71,29 +71,13 @@ label(const Model *m, const void *x, int64_t is_wide, int64_t stride, int64_t n_
     return n_questions;
 }
 
-/* Label each sample with the first of the classes in question that has the greatest score in float64;
-   `in_question` is (n_samples, n_classes), with one class at least for each sample. Returns whether
-   there was memory for it. */
+/* Label each sample with the first of its classes in question that has the greatest score in float64,
+   where sample i is that of question i. Returns whether there was memory for it. */
 int
 decide_exactly(const Model *m, const void *x, int64_t is_wide, int64_t stride, int64_t n_samples,
-               const char *in_question, int64_t n_threads, int64_t *labels)
+               const Question *questions, const int64_t *classes, int64_t n_threads,
+               int64_t *labels)
 {
     const Rows samples = {x, is_wide, stride, n_samples};
-    Question *questions = malloc(n_samples * sizeof *questions + 1);
-    int64_t *classes = malloc(n_samples * m->n_classes * sizeof *classes + 1);
-    int done = 0;
-    if (questions && classes) {
-        int64_t n = 0;
-        for (int64_t i = 0; i < n_samples; i++) {
-            questions[i] = (Question){i, n, n};
-            for (int64_t c = 0; c < m->n_classes; c++)
-                if (in_question[i * m->n_classes + c])
-                    classes[n++] = c;
-            questions[i].end = n;
-        }
-        done = answer(m, &samples, questions, n_samples, classes, n_threads, labels);
-    }
-    free(questions);
-    free(classes);
-    return done;
+    return answer(m, &samples, questions, n_samples, classes, n_threads, labels);
 }
