@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from linpredict.c.compile import find_compilers
 
 POOL = Path(__file__).parents[1] / "linpredict" / "c" / "pool.h"
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the pool is for Linux")
 
 # Callers that come at once share jobs of different sizes, each a sum of numbers taken one by one;
 # meanwhile the process forks, and the child shares a job, too.

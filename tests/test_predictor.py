@@ -215,8 +215,6 @@ def test_scores_do_not_depend_on_the_number_of_threads() -> None:
 
 def test_affinity_is_obeyed() -> None:
     code = "print(cores.n_threads(), len(os.listdir('/proc/self/task')))"
-    if not hasattr(os, "sched_setaffinity"):
-        pytest.skip("the system has no affinity")
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:
@@ -226,8 +224,6 @@ def test_affinity_is_obeyed() -> None:
 
 
 def test_fork_while_another_thread_predicts() -> None:
-    if not hasattr(os, "fork"):
-        pytest.skip("the system has no fork")
     code = """
     import warnings
     warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads

@@ -2,13 +2,13 @@
 
 import math
 import tempfile
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -77,28 +77,25 @@ def models(draw: st.DrawFn) -> tuple[Array, Array, Array | None]:
     return arrays[0], arrays[1], intercept
 
 
-@settings(max_examples=300, deadline=None)
-@given(models())
-def test_formula(model: tuple[Array, Array, None]) -> None:
-    w, x, _ = model
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        assert_right(w, x, predict(w, x), None)
+def by_predictor(w: Array, x: Array, intercept: Array | None) -> Array:
+    return LinearPredictor(w, intercept).predict(x)
 
 
-@settings(max_examples=300, deadline=None)
-@given(models())
-def test_predictor(model: tuple[Array, Array, Array | None]) -> None:
-    w, x, intercept = model
-    with np.errstate(all="ignore"):
-        assert_right(w, x, LinearPredictor(w, intercept).predict(x), intercept)
-
-
-@settings(max_examples=500, deadline=None)
-@given(models())
-def test_predictor_on_the_kernel(model: tuple[Array, Array, Array | None]) -> None:
-    w, x, intercept = model
+def by_kernel(w: Array, x: Array, intercept: Array | None) -> Array:
     # Blocks of 16 features make a model of a few dozen as ragged as a large one.
     small = mock.patch("linpredict.predictor.ScreenedModel", partial(ScreenedModel, block=16))
-    suits = mock.patch("linpredict.predictor.suits_kernel", return_value=True)
-    with suits, small, np.errstate(all="ignore"):
-        assert_right(w, x, LinearPredictor(w, intercept).predict(x), intercept)
+    with mock.patch("linpredict.predictor.suits_kernel", return_value=True), small:
+        return by_predictor(w, x, intercept)
+
+
+@pytest.mark.parametrize(
+    "labels_of",
+    [predict, by_predictor, by_kernel],
+    ids=["formula", "BLAS", "kernel"],
+)
+@settings(max_examples=500, deadline=None)
+@given(models())
+def test_labels(labels_of: Callable[..., Array], model: tuple[Array, Array, Array | None]) -> None:
+    w, x, intercept = model
+    with np.errstate(all="ignore"):
+        assert_right(w, x, labels_of(w, x, intercept), intercept)

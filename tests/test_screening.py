@@ -25,16 +25,16 @@ def normal(shape: tuple[int, ...], seed: int = 0) -> Array:
     return np.random.default_rng(seed).standard_normal(shape)
 
 
-def blas_is_called(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return a list to which the number of examples of each later call of BLAS is added."""
+def calls_of(method: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list to which the number of examples of each later call of a method is added."""
     calls: list[int] = []
-    by_blas = ScreenedModel._labels_of_blas
+    call = getattr(ScreenedModel, method)
 
     def noted(self: ScreenedModel, x: Array) -> Any:
         calls.append(len(x))
-        return by_blas(self, x)
+        return call(self, x)
 
-    monkeypatch.setattr(ScreenedModel, "_labels_of_blas", noted)
+    monkeypatch.setattr(ScreenedModel, method, noted)
     return calls
 
 
@@ -169,15 +169,14 @@ def test_scales(w_scale: float, x_scale: float, distance: float | None) -> None:
 
 
 def test_rows_of_different_scales() -> None:
-    w = normal(SHAPE) * np.logspace(-44, 40, SHAPE[0])[:, None]
     x = normal((60, SHAPE[1]), seed=1) * np.logspace(-200, 200, 60)[:, None]
-    assert_right(w, x, LinearPredictor(w).predict(x))
-    w = normal(SHAPE) * np.logspace(-8, 8, SHAPE[0])[:, None]
-    assert_right(w, x, LinearPredictor(w).predict(x))
+    for exponents in ((-44, 40), (-8, 8)):
+        w = normal(SHAPE) * np.logspace(*exponents, SHAPE[0])[:, None]
+        assert_right(w, x, LinearPredictor(w).predict(x))
 
 
 def test_values_that_float32_cannot_hold_are_left_to_blas(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = blas_is_called(monkeypatch)
+    calls = calls_of("_labels_of_blas", monkeypatch)
     w, x = normal(SHAPE), normal((30, SHAPE[1]), seed=1)
     for row, value in enumerate((np.inf, np.nan, 1e200)):
         x[row, 7] = value
@@ -251,25 +250,18 @@ def test_memory_of_examples_that_blas_labels(dtype: str) -> None:
 
 
 def test_many_classes_in_question_are_left_to_blas(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = blas_is_called(monkeypatch)
+    calls = calls_of("_labels_of_blas", monkeypatch)
     w = normal((1, SHAPE[1])) * (1 + 1e-9 * np.arange(SHAPE[0]))[:, None]
     x = normal((30, SHAPE[1]), seed=1)
     predictor = LinearPredictor(w)
     assert_right(w, x, predictor.predict(x))
     assert calls == [30]
-    kernel_calls: list[int] = []
-    call = ScreenedModel.call
-
-    def noted(self: ScreenedModel, *args: Any, **kwargs: Any) -> Any:
-        kernel_calls.append(1)
-        return call(self, *args, **kwargs)
-
-    monkeypatch.setattr(ScreenedModel, "call", noted)
+    calls_of_kernel = calls_of("call", monkeypatch)
     for _ in range(SKIPPED):  # it does not try in vain
         assert_right(w, x, predictor.predict(x))
-    assert not kernel_calls
+    assert not calls_of_kernel
     predictor.predict(x)
-    assert kernel_calls == [1]
+    assert calls_of_kernel == [30]
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "float32", "float64", ">f8"])
