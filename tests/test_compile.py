@@ -20,7 +20,11 @@ from tests.helpers.processes import executable
 
 ROOT = Path(__file__).parents[1]
 GCC = str(shutil.which("gcc") or shutil.which("clang"))
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel is for Linux")
+PROGRAM = (sys.executable, "-c", """
+from linpredict.c.compile import *
+try: print(library(Path("answer.c"), "-DANSWER=42").answer())
+except CompilerError as error: print(error)
+""")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -121,15 +125,11 @@ def test_a_full_disk(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_processes_that_compile_at_once(source: Path) -> None:
-    code = "import sys; from linpredict.c.compile import *\n"
-    code += "print(library(Path(sys.argv[1]), '-DANSWER=42').answer())"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(source)], stdout=subprocess.PIPE, text=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
+        subprocess.Popen(PROGRAM, stdout=subprocess.PIPE, text=True, env=environment)
         for _ in range(6)
-    ]  # fmt: skip
+    ]
     assert [process.communicate(timeout=60)[0] for process in processes] == ["42\n"] * 6
     assert len(kept(source)) == 1
 
@@ -257,13 +257,10 @@ def test_without_a_temporary_folder(source: Path, monkeypatch: pytest.MonkeyPatc
 def test_folders_from_which_nothing_can_be_run(source: Path, noexec: str) -> None:
     for folder in ("cache", "tmp"):
         (source.parent / folder).mkdir()
-    code = "import sys; from linpredict.c.compile import *\n"
-    code += "try: print(library(Path(sys.argv[1]), '-DANSWER=42').answer())\n"
-    code += "except CompilerError as error: print(error)"
     mounts = "".join(f"mount -t tmpfs -o noexec none {folder} && " for folder in noexec.split())
     done = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{mounts} exec "$@"', "sh",
-         sys.executable, "-c", code, str(source)],
+         *PROGRAM],
         env=os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": str(source.parent / "tmp")},
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip

@@ -8,8 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -72,11 +74,8 @@ def probe(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Found]:
 
 def in_thread(call: Callable[[], Any]) -> Any:
     """Return what a function returns in another thread."""
-    results: list[Any] = []
-    thread = threading.Thread(target=lambda: results.append(call()))
-    thread.start()
-    thread.join()
-    return results[0]
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(call).result()
 
 
 def pinned(call: Callable[[], Any]) -> Any:
@@ -191,14 +190,17 @@ def test_a_pinned_thread_limits_its_own_calls_only() -> None:
         ({"OMP": "9" * 5000}, 999_999_999),
     ],
 )
-def test_threads_are_asked_for_as_of_openblas(
-    environment: dict[str, str], n: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("OPENBLAS", "OPENBLAS_DEFAULT", "GOTO", "OMP"):
-        monkeypatch.delenv(f"{name}_NUM_THREADS", raising=False)
-    for name, value in environment.items():
-        monkeypatch.setenv(f"{name}_NUM_THREADS", value)
-    assert threads_asked_for() == n
+def test_threads_are_asked_for_as_of_openblas(environment: dict[str, str], n: int | None) -> None:
+    variables = {f"{name}_NUM_THREADS": value for name, value in environment.items()}
+    with patch.dict(os.environ, variables, clear=True):
+        assert threads_asked_for() == n
+
+
+def in_new_process(code: str) -> str:
+    """Return what code prints."""
+    return subprocess.check_output(
+        [sys.executable, "-c", code], cwd=ROOT, env=ENVIRONMENT, text=True
+    )
 
 
 several_cores = pytest.mark.skipif(n_threads() == 1, reason="all use one core")
@@ -233,23 +235,21 @@ def test_threadpoolctl(threadpool_limits: Any) -> None:
 @several_cores
 def test_threadpoolctl_in_threads_that_end_in_another_order(threadpool_limits: Any) -> None:
     first, second = threading.Event(), threading.Event()
-    found = []
 
-    def call() -> None:
+    def call() -> list[int]:
         with threadpool_limits(1):
             first.set()
             second.wait(10)
-            found.append(n_threads())
-        found.append(n_threads())
+            within = n_threads()
+        return [within, n_threads()]
 
     n = n_threads()
-    thread = threading.Thread(target=call)
-    thread.start()
-    first.wait(10)
-    with threadpool_limits(1, user_api="linpredict"):
-        second.set()
-        thread.join()
-    assert found == [1, 1]
+    with ThreadPoolExecutor(1) as executor:
+        found = executor.submit(call)
+        first.wait(10)
+        with threadpool_limits(1, user_api="linpredict"):
+            second.set()
+            assert found.result() == [1, 1]
     assert n_threads() == in_thread(n_threads) == n
 
 
@@ -271,19 +271,10 @@ for _ in range(2):
         print(n_threads())
     print(n_threads())
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
     n = str(n_threads())
-    assert done.stdout.split() == ["1", n, "1", n]
+    assert in_new_process(code).split() == ["1", n, "1", n]
 
 
 def test_threadpoolctl_is_not_imported() -> None:
     code = "import sys, linpredict; print('threadpoolctl' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout == "False\n"
+    assert in_new_process(code) == "False\n"
