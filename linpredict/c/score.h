@@ -13,6 +13,7 @@ enum {
     NEAR = 1024,  /* bytes ahead for a single tile: up to 10 % faster than the next block */
     GROUP = 16,   /* tiles that a thread takes at once, at least; fewer only if there are fewer */
     FEW_SUMS = 1 << 16, /* one thread adds them up: to share them would take as long */
+    STRIDE = MOST + CLASSES, /* of copied rows: a power of two would fill the same sets of caches */
 };
 
 typedef struct {
@@ -28,8 +29,7 @@ typedef struct {
 
 /* Begin to copy a tile's features of a block; it may be done in so many times. */
 static Copying
-start_copying(const Scoring *s, int64_t tile, int64_t block, float *to, int64_t to_stride,
-              int64_t n_times)
+start_copying(const Scoring *s, int64_t tile, int64_t block, float *to, int64_t n_times)
 {
     const int64_t row = begin(tile, s->n_tiles, s->x.n), n = features(s->model, block);
     const int64_t n_rows = begin(tile + 1, s->n_tiles, s->x.n) - row;
@@ -43,7 +43,7 @@ start_copying(const Scoring *s, int64_t tile, int64_t block, float *to, int64_t 
         .n_at_once = n_at_once,
         .n_features = n,
         .stride = s->x.stride,
-        .to_stride = to_stride,
+        .to_stride = STRIDE,
     };
 }
 
@@ -61,15 +61,13 @@ score(const Scoring *s, int64_t range, int64_t group)
     double *sums = s->sums + range * s->x.n * s->row_size;
     memset(sums + first * s->row_size, 0, n_rows * s->row_size * sizeof *sums);
 
-    /* Rows are not a power of two apart, so that they do not fill the same sets of the cache. */
-    enum { STRIDE = MOST + CLASSES };
     float buffers[2][ROWS * STRIDE] __attribute__((aligned(LINE)));
     int current = 0;
     const int64_t first_block = begin(range, m.n_ranges, m.n_blocks);
     const int64_t end_block = begin(range + 1, m.n_ranges, m.n_blocks);
     Copying copying = {0};
     if (s->x.is_wide)
-        copying = start_copying(s, first_tile, first_block, buffers[0], STRIDE, 1);
+        copying = start_copying(s, first_tile, first_block, buffers[0], 1);
     for (int64_t b = first_block; b < end_block; b++) {
         const int64_t at = b * m.n_panels * panel;
         const char *w = s->in_integers ? (char *)(m.integers + at) : (char *)(m.lines + at);
@@ -86,7 +84,7 @@ score(const Scoring *s, int64_t range, int64_t group)
             const int64_t next_block = t + 1 < end_tile ? b : b + 1;
             if (s->x.is_wide && next_block < end_block)
                 copying = start_copying(s, t + 1 < end_tile ? t + 1 : first_tile, next_block,
-                                        buffers[!current], STRIDE,
+                                        buffers[!current],
                                         n / (STEP * STEPS) * passes(rows, m.n_panels));
             const int near = s->n_tiles == 1 && rows * 2 * VECTORS > SUMS; /* one panel at once */
             const Ahead ahead = {
