@@ -31,18 +31,15 @@ def assert_right(w: Array, x: Array, labels: Array, intercept: Array | None = No
     may_be_left_out = (zero_x @ wild_w.T + wild_x @ zero_w.T > 0).any(axis=1)
     for i in np.flatnonzero(~(may_overflow | may_be_left_out)):
         tiny, most = 100 * np.finfo(dtype).tiny, 2 * (x.shape[1] + 2) * sizes[i].max()
-        if np.isfinite(rough[i]).all():  # what float64 shows not to be the best needs no more
-            might_be_best = rough[i] >= rough[i].max() - most * np.finfo("float64").eps - tiny
-            might_be_best[labels[i]] = True
-        else:
-            might_be_best = np.ones(len(w), bool)
         with np.errstate(invalid="ignore"):
+            # What float64 shows not to be the best needs no more; beside NaN it shows nothing.
+            close_to_best = rough[i].max() - most * np.finfo("float64").eps - tiny
+            might_be_best = ~(rough[i] < close_to_best)
+            might_be_best[labels[i]] = True
             wide = wide_w[might_be_best].astype("longdouble")
             scores = wide @ wide_x[i].astype("longdouble") + b[might_be_best]
         chosen = np.count_nonzero(might_be_best[: labels[i]])
-        if np.isnan(scores).any():
-            assert chosen == np.isnan(scores).argmax()
-        elif np.isinf(best := scores.max()):
-            assert chosen == scores.argmax()
-        else:
+        if np.isfinite(best := scores.max()):
             assert best - scores[chosen] <= most * u + tiny
+        else:  # the first NaN, or else the first of what is infinite
+            assert chosen == scores.argmax()
