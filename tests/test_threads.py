@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from linpredict import thread_limits
 from linpredict.c.compile import NoCompilerError, library
@@ -206,16 +207,8 @@ def in_new_process(code: str) -> str:
 several_cores = pytest.mark.skipif(n_threads() == 1, reason="all use one core")
 
 
-@pytest.fixture
-def threadpool_limits() -> Iterator[Any]:
-    threadpoolctl = pytest.importorskip("threadpoolctl")
-    before = n_threads()
-    yield threadpoolctl.threadpool_limits
-    assert n_threads() == before
-
-
 @several_cores
-def test_threadpoolctl(threadpool_limits: Any) -> None:
+def test_threadpoolctl() -> None:
     n = n_threads()
     with threadpool_limits(1):
         assert n_threads() == in_thread(n_threads) == 1
@@ -230,10 +223,11 @@ def test_threadpoolctl(threadpool_limits: Any) -> None:
         assert n_threads() == 1
     with threadpool_limits(10 * n):
         assert n_threads() == n
+    assert n_threads() == n
 
 
 @several_cores
-def test_threadpoolctl_in_threads_that_end_in_another_order(threadpool_limits: Any) -> None:
+def test_threadpoolctl_in_threads_that_end_in_another_order() -> None:
     first, second = threading.Event(), threading.Event()
 
     def call() -> list[int]:
