@@ -40,6 +40,7 @@ infinity and NaN, its labels stand.
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -270,9 +271,10 @@ def norms_of(a: Array) -> Array:
 
 def repeated(coef: Array, norms: Array, offset: Array) -> Iterator[int]:
     """Yield the rows that equal an earlier one, and whose offset is no greater: they never win."""
-    first: dict[bytes, int] = {}
+    first: dict[tuple[float, int], int] = {}
     _, of_norm, count = np.unique(norms[: len(coef)], return_inverse=True, return_counts=True)
     for i in np.flatnonzero(count[of_norm] > 1).tolist():
-        j = first.setdefault(coef[i].tobytes(), i)
-        if i != j and offset[i] <= offset[j]:
+        key = float(norms[i]), zlib.crc32(coef[i].tobytes())
+        j = first.setdefault(key, i)
+        if i != j and offset[i] <= offset[j] and np.array_equal(coef[i], coef[j]):
             yield i
