@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import compress, cycle
 from pathlib import Path
 from typing import Any
 
@@ -60,22 +61,23 @@ def run_names(runs: list[Run]) -> dict[Path, str]:
 
     Machines of hosted CI have a new name for each run: it is used for runs that are alike without.
     """
-    parts = list(zip(*(run.machine for run in runs), strict=True))[1:]  # without its name
-    differing = [values for values in parts if len(set(values)) > 1]
-    words = [[values[i] for values in differing] for i in range(len(runs))]
-    names = [
-        ", ".join(filter(None, [run.commit, *its])) for run, its in zip(runs, words, strict=True)
-    ]
+    words = differing([run.machine[1:] for run in runs])  # without its name
+    names = [", ".join([run.commit, *its]) for run, its in zip(runs, words, strict=True)]
     return told_apart(runs, names)
+
+
+def differing(machines: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    """Return of each machine the words in which they differ, of which it may lack some."""
+    differ = [len(set(words)) > 1 for words in zip(*machines, strict=True)]
+    return [list(filter(None, compress(machine, differ))) for machine in machines]
 
 
 def told_apart(runs: list[Run], names: list[str]) -> dict[Path, str]:
     """Name each run; those that would be alike also by their machine, or else by their file."""
     by_machine = [f"{name}, {run.machine.node}" for run, name in zip(runs, names, strict=True)]
-    alike, alike_by_machine = Counter(names), Counter(by_machine)
     found = {}
     for run, name, longer in zip(runs, names, by_machine, strict=True):
-        if alike[name] > 1:
-            name = longer if alike_by_machine[longer] == 1 else f"{name} ({run.path})"
+        if names.count(name) > 1:
+            name = longer if by_machine.count(longer) == 1 else f"{name} ({run.path})"
         found[run.path] = name
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from benchmarks.drawing.curves import Curve
+from benchmarks.drawing.curves import Curve, differing
 from benchmarks.saving.limit import Limit, best
 from benchmarks.saving.record import CaseRecord
 from benchmarks.saving.runs import Run
@@ -46,14 +46,13 @@ def limits(runs: list[Run]) -> list[LimitLine]:
 def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[LimitLine]:
     """Return the limits where each run's machine is named by some words."""
     several = len({line.workload for run in runs for line in run.lines}) > 1
-    differs = [len(set(words)) > 1 for words in zip(*machines, strict=True)]
     found: dict[tuple[str, ...], list[tuple[CaseRecord, Limit]]] = {}
-    for run, machine in zip(runs, machines, strict=True):
+    for run, words in zip(runs, differing(machines), strict=True):
         for line in run.lines:
             for case in line.cases:
                 if case.limit:
                     read_as = case.limit.read_as or ""
-                    key = (case.limit.precision, read_as, line.workload, *machine)
+                    key = (case.limit.precision, read_as, line.workload, *words)
                     found.setdefault(key, []).append((case, case.limit))
     n_read_as = Counter(precision for precision, _ in {key[:2] for key in found})
     lines = []
@@ -61,16 +60,15 @@ def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[Limi
         is_own = len(n_read_as) == 1 and workload.endswith(precision)
         arithmetic = "arithmetic" if is_own else f"{precision} arithmetic"
         memory = f"weights of {read_as or precision}" if n_read_as[precision] > 1 else "memory"
-        words = [f"limit: reading {memory} or {arithmetic}"]
+        label = [f"limit: reading {memory} or {arithmetic}"]
         if several:
-            words.append(workload)
-        words += [word for word, differ in zip(where, differs, strict=True) if differ and word]
+            label.append(workload)
         limit = best([limit for _, limit in cases])
         sizes: list[float] = sorted({case.batch_size for case, _ in cases})
         if sizes[0] < limit.knee < sizes[-1]:
             sizes = sorted({*sizes, limit.knee})
         predictors = {case.predictor for case, _ in cases}
-        lines.append(LimitLine(", ".join(words), limit, sizes, predictors))
+        lines.append(LimitLine(", ".join([*label, *where]), limit, sizes, predictors))
     return lines
 
 
