@@ -105,7 +105,7 @@ class GateRecord(msgspec.Struct, kw_only=True):
         return n > self.max_differing * of
 
 
-class CaseId(msgspec.Struct, kw_only=True):
+class CaseId(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A predictor, a batch size, and the workload; see `benchmarks.measuring.workload.Workload`."""
 
     predictor: str
@@ -122,8 +122,8 @@ class CaseId(msgspec.Struct, kw_only=True):
             raise ValueError("needs n_classes, n_features and dtype, or examples")
 
     def as_saved(self) -> dict[str, Any]:
-        saved: dict[str, Any] = msgspec.to_builtins(self)
-        return {key: value for key, value in saved.items() if value is not None}
+        saved: dict[str, Any] = msgspec.to_builtins(self)  # without what is not known
+        return saved
 
     @property
     def starts(self) -> range:
