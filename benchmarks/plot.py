@@ -31,7 +31,7 @@ from benchmarks.wording.sentences import of_runs
 def within_budget(line: Line, budget: float) -> str:
     """Say which is the largest batch that stays within a latency budget."""
     within = [
-        case for case in line.cases if not case.is_disturbed and (case.p95 or case.median) <= budget
+        case for case in line.cases if not case.is_disturbed and (case.p95 or case.p50) <= budget
     ]
     disturbed = [str(case.batch_size) for case in line.cases if case.is_disturbed]
     unknown = f"; disturbed, and not looked at: {', '.join(disturbed)}" if disturbed else ""
@@ -41,7 +41,7 @@ def within_budget(line: Line, budget: float) -> str:
     figure = (
         f"p95 {quantity(case.p95, 's')}"
         if case.p95
-        else f"median {quantity(case.median, 's')}, too few rounds for p95"
+        else f"median {quantity(case.p50, 's')}, too few rounds for p95"
     )
     return (
         f"batch size {case.batch_size} stays within {quantity(budget, 's')} ({figure}), "

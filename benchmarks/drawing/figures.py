@@ -49,14 +49,13 @@ def draw_tradeoff(curves: list[Curve], limits: list[LimitLine], budget: float | 
     axes = new_axes("Throughput against Latency", LATENCY, THROUGHPUT)
     for curve in curves:
         cases = curve.line.cases
-        latency, throughput = [case.median for case in cases], [case.throughput for case in cases]
-        axes.plot(latency, throughput, **curve.style)
-        mark_disturbed(axes, curve, latency, throughput)
+        latency, throughput = [case.p50 for case in cases], [case.throughput for case in cases]
+        draw_medians(axes, curve, latency, throughput)
         # Each second batch size, as those of few examples lie close together.
         for case in cases[::2]:
             axes.annotate(
                 f"{case.batch_size}",
-                (case.median, case.throughput),
+                (case.p50, case.throughput),
                 xytext=(5, -5),
                 textcoords="offset points",
                 va="top",
@@ -85,10 +84,9 @@ def draw_against_batch_size(
         sizes = [case.batch_size for case in cases]
         q1, median, q3 = (
             [value(case.batch_size, getattr(case, name)) for case in cases]
-            for name in ("q1", "median", "q3")
+            for name in ("q1", "p50", "q3")
         )
-        axes.plot(sizes, median, **curve.style)
-        mark_disturbed(axes, curve, sizes, median)
+        draw_medians(axes, curve, sizes, median)
         axes.fill_between(sizes, q1, q3, color=curve.style["color"], alpha=alpha, linewidth=0)
     draw_limits(axes, limits, curves, lambda size, seconds: (size, value(size, seconds)))
     sizes = sorted({case.batch_size for curve in curves for case in curve.line.cases})
@@ -100,8 +98,9 @@ def draw_against_batch_size(
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:g}"))
 
 
-def mark_disturbed(axes: Axes, curve: Curve, x: Sequence[float], y: Sequence[float]) -> None:
-    """Draw large hollow markers where others took cores."""
+def draw_medians(axes: Axes, curve: Curve, x: Sequence[float], y: Sequence[float]) -> None:
+    """Draw a line through the medians, with large hollow markers on the disturbed ones."""
+    axes.plot(x, y, **curve.style)
     where = [i for i, case in enumerate(curve.line.cases) if case.is_disturbed]
     if where:
         style = curve.style | HOLLOW
@@ -124,14 +123,14 @@ def draw_budget(axes: Axes, sizes: list[int], values: list[float], budget: float
 
 def finish(axes: Axes, curves: list[Curve]) -> Figure:
     """Add the legend, of predictors, runs, limits and the budget, and return the figure."""
-    predictors = {curve.line.predictor: curve.style for curve in reversed(curves)}
+    predictors = {curve.line.predictor: curve.style for curve in curves}
     handles: list[Any] = []
-    for name, style in reversed(predictors.items()):
+    for name, style in predictors.items():
         solid = style | {"linestyle": "-", "markerfacecolor": style["color"]}
         handles.append(Line2D([], [], label=fitted(name, 34), **solid))
-    runs = {curve.run: curve.style for curve in reversed(curves)}
+    runs = {curve.run: curve.style for curve in curves}
     if len(runs) > 1:
-        for name, style in reversed(runs.items()):
+        for name, style in runs.items():
             grey = style | {"color": "0.4", "marker": "o"}
             handles.append(Line2D([], [], label=fitted(name or "current", 34), **grey))
     if any(case.is_disturbed for curve in curves for case in curve.line.cases):

@@ -61,8 +61,7 @@ class Point(CaseRecord, kw_only=True):
     """A batch size of a predictor in a run; of a baseline, without what the gate found."""
 
     throughput: float  # predictions per second at the median latency
-    median: float  # of the latencies in seconds, as q1 and q3
-    q1: float
+    q1: float  # of the latencies in seconds, as q3; their median is p50
     q3: float
     rounds: Sequence[float] = ()  # the latency of each in seconds, where the file has them
 
@@ -70,7 +69,7 @@ class Point(CaseRecord, kw_only=True):
     def of_stats(cls, record: CaseRecord, stats: Stats) -> Point:
         saved = msgspec.structs.asdict(record)
         saved |= {"throughput": record.batch_size / stats.median, "p50": stats.median}
-        return cls(**saved, median=stats.median, q1=stats.q1, q3=stats.q3, rounds=stats.data)
+        return cls(**saved, q1=stats.q1, q3=stats.q3, rounds=stats.data)
 
     @classmethod
     def of_rounds(cls, record: CaseRecord, rounds: Sequence[float]) -> Point:
@@ -149,12 +148,12 @@ class Run:
     time: datetime  # of the commit; where none is known, of the measurement
     machine: Machine
     lines: tuple[Line, ...]
-    measured: datetime | None = None
+    measured: datetime
 
     @property
     def order(self) -> tuple[datetime, datetime]:
         """By commit; those of one commit as they were measured."""
-        return self.time, self.measured or self.time
+        return self.time, self.measured
 
     @property
     def judged(self) -> list[tuple[CaseRecord, GateRecord]]:
