@@ -195,7 +195,7 @@ def test_rate_that_is_too_great(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["--rate=1", "--wait=1ms,"], "'1ms,' is not a list of durations like 0,1ms,5ms"),
         (["--rate=1", "--wait=-1ms"], "'-1ms' is not a list of durations"),
         (["--wait=1ms"], "--wait needs --latency-budget or --rate"),
-        (["--out="], "the empty name is none of a folder"),
+        (["--out="], "--out: it names nothing"),
     ],
 )
 def test_bad_options(tmp_path: Path, arguments: list[str], sentence: str) -> None:

@@ -45,7 +45,6 @@ def save(figures: dict[str, Figure], folder: Path, extension: str) -> None:
         figure.savefig(drawn := io.BytesIO(), format=extension, dpi=150)
         content[folder / f"{name}.{extension}"] = drawn.getvalue()
     heed_signals()
-    check_folder(folder, figures, extension)
     earlier = {path: path.read_bytes() for path in content if path.exists()}
     written: list[Path] = []
     try:

@@ -1,4 +1,4 @@
-"""Style of the figures: colours, fonts, axes, units; and how they are saved."""
+"""Style of the figures: colours, fonts, axes, units, and room for legends."""
 
 from __future__ import annotations
 

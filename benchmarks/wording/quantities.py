@@ -76,17 +76,15 @@ def rate(text: str) -> float:
     return above_zero(text, float, "rate like 800, in requests per second")
 
 
-def folder(text: str) -> Path:
-    if text:
-        return Path(text)
-    raise argparse.ArgumentTypeError("the empty name is none of a folder")
-
-
 def named(text: str) -> str:
     """Refuse the empty name, as of a variable that is not set."""
     if text:
         return text
     raise argparse.ArgumentTypeError("it names nothing")
+
+
+def folder(text: str) -> Path:
+    return Path(named(text))
 
 
 def per_second(rate: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from benchmarks.saving.limit import Limit, best
@@ -28,13 +29,12 @@ def of_runs(runs: Sequence[Run], names: Mapping[Path, str]) -> list[str]:
         workloads = dict.fromkeys(line.workload for line in run.lines)
         for workload in workloads:
             lines = [line for line in run.lines if (line.workload, line.baseline) == (workload, "")]
+            cases = [case for line in lines for case in line.cases]
             by_dtypes: dict[tuple[str, str | None], list[Limit]] = {}
-            for limit in (case.limit for line in lines for case in line.cases):
-                if limit:
-                    by_dtypes.setdefault((limit.precision, limit.read_as), []).append(limit)
+            for limit in filter(None, (case.limit for case in cases)):
+                by_dtypes.setdefault((limit.precision, limit.read_as), []).append(limit)
             if said or max(len(runs), len(workloads)) > 1:
                 said.append(f"{names[run.path]}, {workload}:")
-            cases = [case for line in lines for case in line.cases]
             said += in_words(calm(cases), [best(limits) for limits in by_dtypes.values()])
             said += disturbed(cases)
     return said
@@ -139,17 +139,15 @@ def what_more_costs(size: int, latencies: Latencies) -> str:
 
 def name_fastest(predictors: Mapping[str, Latencies]) -> str:
     """Say which predictor is the fastest at which batch sizes."""
-    sizes = sorted({size for latencies in predictors.values() for size in latencies})
-    ranges: list[tuple[str, int, int]] = []
-    for size in sizes:
-        name = min(predictors, key=lambda name: predictors[name].get(size, math.inf))
-        if ranges and ranges[-1][0] == name:
-            ranges[-1] = name, ranges[-1][1], size
-        else:
-            ranges.append((name, size, size))
+
+    def fastest(size: int) -> str:
+        return min(predictors, key=lambda name: predictors[name].get(size, math.inf))
+
     named: dict[str, list[str]] = {}
-    for name, first, last in ranges:
-        named.setdefault(name, []).append(f"{first}" if first == last else f"{first} to {last}")
+    sizes = sorted({size for latencies in predictors.values() for size in latencies})
+    for name, group in groupby(sizes, fastest):
+        first, *more = group
+        named.setdefault(name, []).append(f"{first} to {more[-1]}" if more else f"{first}")
     said = (f"{name} at {', '.join(spans)}" for name, spans in named.items())
     return f"Fastest of {len(predictors)} predictors, by batch size: {'; '.join(said)}."
 
