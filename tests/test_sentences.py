@@ -4,12 +4,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
+from msgspec.structs import replace
 
 from benchmarks.drawing.curves import curves
 from benchmarks.drawing.figures import draw_latency, draw_throughput, draw_tradeoff
@@ -20,19 +19,13 @@ from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import binary, milliseconds, quantity
 from benchmarks.wording.sentences import calm, disturbed, in_words, screened
 from benchmarks.wording.tables import latencies
-from tests.helpers.saved_runs import drawn_by, gated, record, run, write
+from tests.helpers.saved_runs import case, drawn_by, gated, legend, record, run, write
 
-
-def limit_of(precision: str = "float64", n_features: int = 1000, **rates: float) -> Limit:
-    """Return a limit of 64 classes in float64, by default with the knee at 6 examples."""
-    rates = {"bandwidth": 64e9, "flop_rate": 64e9 * 768 / 560} | rates
-    return Limit(
-        n_classes=64, n_features=n_features, dtype="float64", precision=precision,
-        bandwidth=rates["bandwidth"], flop_rate=rates["flop_rate"],
-    )  # fmt: skip
-
-
-LIMIT = limit_of(n_features=262_144, bandwidth=44.8e9, flop_rate=102e9)
+SMALL = Limit(
+    n_classes=64, n_features=1000, dtype="float64", precision="float64",
+    bandwidth=64e9, flop_rate=64e9 * 768 / 560,  # with the knee at 6 examples
+)  # fmt: skip
+LIMIT = replace(SMALL, n_features=262_144, bandwidth=44.8e9, flop_rate=102e9)
 READS = dict.fromkeys((1, 2, 4), 0.003)
 MULTIPLIES = {size: 0.001 * size for size in (1, 2, 4)}
 PACKED = {1: 0.0065, 2: 0.0063, 16: 0.0080, 32: 0.0135, 64: 0.0284}
@@ -47,8 +40,6 @@ def test_no_sentence_rests_on_disturbed_cases() -> None:
     assert said.startswith("* disturbed, as other processes took cores or the machine's pace")
     assert "changed: packed at 2." in said
     assert disturbed([calm_one]) == in_words(calm([disturbed_one])) == []
-    for case in cases:
-        case.throughput = case.batch_size / case.p50
     medians = [row[2] for row in latencies(cases)[1:]]
     assert medians == ["1.00", "1.00*", "1.00"]
 
@@ -75,8 +66,8 @@ def test_what_was_in_doubt() -> None:
 
 def test_two_rates_of_reading_are_explained() -> None:
     for bandwidth, is_explained in ((50e9, False), (60e9, True)):
-        other = limit_of("float32", bandwidth=bandwidth, flop_rate=2e11)
-        said = in_words({}, [limit_of(bandwidth=50e9, flop_rate=1e11), other])
+        other = replace(SMALL, precision="float32", bandwidth=bandwidth, flop_rate=2e11)
+        said = in_words({}, [replace(SMALL, bandwidth=50e9, flop_rate=1e11), other])
         assert said[1].endswith("as more of them stay in cache.") is is_explained, said
 
 
@@ -102,7 +93,7 @@ def test_words_of_what_only_reads_and_only_multiplies() -> None:
     ],
 )  # fmt: skip
 def test_words_of_ceilings(bandwidth: float, flop_rate: float, expected: str) -> None:
-    limit = limit_of(n_features=262_144, bandwidth=bandwidth, flop_rate=flop_rate)
+    limit = replace(SMALL, n_features=262_144, bandwidth=bandwidth, flop_rate=flop_rate)
     assert expected in in_words({}, [limit])[0]
 
 
@@ -156,12 +147,12 @@ def test_binary(n_bytes: float, expected: str) -> None:
     assert binary(n_bytes) == expected
 
 
-def with_limit(content: dict[str, Any], limit: Limit | None = None) -> dict[str, Any]:
+def with_limit(content: dict[str, Any], limit: Limit = SMALL) -> dict[str, Any]:
     """Give each case of a saved run a limit."""
     content["benchmarks"] = content["benchmarks"][1:]
     for benchmark in content["benchmarks"]:
         size = benchmark["extra_info"]["batch_size"]
-        benchmark["extra_info"] |= (limit or limit_of()).as_saved(size)
+        benchmark["extra_info"] |= limit.as_saved(size)
     return content
 
 
@@ -176,68 +167,70 @@ def figures(*contents: dict[str, Any], folder: Path) -> tuple[Figure, ...]:
 
 def labels(figure: Figure) -> list[str]:
     """Return what the legend names as a limit, on one line each."""
-    legend = figure.axes[0].get_legend()
-    assert legend
-    names = [" ".join(text.get_text().split()) for text in legend.get_texts()]
-    return [name for name in names if name.startswith("limit")]
+    return [name for name in legend(figure) if name.startswith("limit")]
 
 
-def limit_line(figure: Figure) -> tuple[Line2D, NDArray[Any]]:
-    """Return the one limit that is drawn, and its points."""
-    (line,) = (line for line in figure.axes[0].lines if str(line.get_label()).startswith("limit"))
-    return line, np.asarray(line.get_xydata())
+def limit_lines(figure: Figure) -> list[Line2D]:
+    """Return the limits that are drawn."""
+    return [line for line in figure.axes[0].lines if str(line.get_label()).startswith("limit")]
 
 
 def test_limit_is_drawn_with_its_knee(tmp_path: Path) -> None:
     latency, throughput, tradeoff = figures(with_limit(run()), folder=tmp_path)
     for figure in (latency, throughput):
         assert [text.get_text() for text in figure.axes[0].texts] == ["reading", "arithmetic"]
-        assert limit_line(figure)[1][:, 0] == pytest.approx([1, 4, 6, 16])
+        [line] = limit_lines(figure)
+        assert line.get_xdata() == pytest.approx([1, 4, 6, 16])
     assert not {"reading", "arithmetic"} & {text.get_text() for text in tradeoff.axes[0].texts}
 
 
-def test_each_precision_has_a_limit(tmp_path: Path) -> None:
-    content = with_limit(run())
-    for benchmark in content["benchmarks"][3:]:
+@pytest.mark.parametrize(
+    ("of_packed", "bounds"),
+    [
+        (
+            replace(SMALL, precision="float32", flop_rate=128e9),
+            ["memory or float64 arithmetic", "memory or float32 arithmetic"],
+        ),
+        (
+            replace(SMALL, read_as="int16"),
+            ["weights of float64 or arithmetic", "weights of int16 or arithmetic"],
+        ),
+    ],
+)
+def test_each_dtype_has_a_limit(tmp_path: Path, of_packed: Limit, bounds: list[str]) -> None:
+    """That of a single predictor has its colour."""
+    content = run()
+    content["benchmarks"].append(case("torch", 1, 1.0))
+    with_limit(content)
+    for benchmark in content["benchmarks"][3:6]:
         info = benchmark["extra_info"]
-        info |= limit_of("float32", flop_rate=128e9).as_saved(info["batch_size"])
+        info |= of_packed.as_saved(info["batch_size"])
     latency, throughput, tradeoff = figures(content, folder=tmp_path)
     for figure in (latency, throughput, tradeoff):
-        assert sorted(labels(figure)) == [
-            f"limit: reading memory or float{bits} arithmetic" for bits in (32, 64)
-        ]
+        assert labels(figure) == [f"limit: reading {words}" for words in bounds]
+        packed, *_ = (line.get_color() for line in figure.axes[0].lines if line.get_marker() == "s")
+        assert [line.get_color() for line in limit_lines(figure)] == ["black", packed]
     for figure in (latency, throughput):
         assert [text.get_text() for text in figure.axes[0].texts] == ["reading", "arithmetic"]
-
-
-def test_each_dtype_that_weights_are_read_in_has_a_limit(tmp_path: Path) -> None:
-    content = with_limit(run())
-    for benchmark in content["benchmarks"][3:]:
-        info = benchmark["extra_info"]
-        of_integers = msgspec.structs.replace(limit_of(), read_as="int16")
-        info |= of_integers.as_saved(info["batch_size"])
-    latency, *_ = figures(content, folder=tmp_path)
-    assert sorted(labels(latency)) == [
-        f"limit: reading weights of {dtype} or arithmetic" for dtype in ("float64", "int16")
-    ]
 
 
 @pytest.mark.parametrize(
     ("section", "value"), [("cpu", {"brand_raw": "EPYC"}), ("usable_cores", 2), ("node", "there")]
 )
 def test_machines_have_limits_of_their_own(tmp_path: Path, section: str, value: Any) -> None:
-    slower = with_limit(run(), limit_of(bandwidth=32e9))
+    slower = with_limit(run(), replace(SMALL, bandwidth=32e9))
     slower["machine_info"][section] = value
     for figure in figures(with_limit(run()), slower, folder=tmp_path):
         assert len(labels(figure)) == 2
 
 
 def test_runs_on_one_machine_share_the_best_limit(tmp_path: Path) -> None:
-    other = with_limit(run("fedcba9"), limit_of(bandwidth=32e9, flop_rate=64e9))
+    other = with_limit(run("fedcba9"), replace(SMALL, bandwidth=32e9, flop_rate=64e9))
     latency, *_ = figures(with_limit(run()), other, folder=tmp_path)
     assert labels(latency) == ["limit: reading memory or arithmetic"]
-    for size, seconds in limit_line(latency)[1]:
-        assert seconds == pytest.approx(limit_of().seconds(size))
+    [line] = limit_lines(latency)
+    for size, seconds in np.asarray(line.get_xydata()):
+        assert seconds == pytest.approx(SMALL.seconds(size))
 
 
 def test_many_machines_of_one_kind_share_a_limit(tmp_path: Path) -> None:
@@ -252,7 +245,8 @@ def test_limit_of_one_batch_size_is_drawn(tmp_path: Path) -> None:
     content = with_limit(run())
     content["benchmarks"] = content["benchmarks"][:1]
     for figure in figures(content, folder=tmp_path):
-        assert limit_line(figure)[0].get_marker() not in ("None", "", None)
+        [line] = limit_lines(figure)
+        assert line.get_marker() not in ("None", "", None)
         assert "reading" not in [text.get_text() for text in figure.axes[0].texts]
 
 

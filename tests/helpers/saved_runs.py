@@ -110,12 +110,8 @@ def record(
     p50: float = 0.001,
 ) -> CaseRecord:
     """Return a record of 64 classes and 1,000 features."""
-    made = CaseRecord(
+    return CaseRecord(
         predictor=predictor, batch_size=batch_size, p50=p50, n_classes=64, n_features=1000,
-        n_samples=32, dtype="float64",
+        n_samples=32, dtype="float64", throughput=batch_size / p50, limit=limit,
+        gate=GateRecord(**JUDGED | {"pairs": [(0.01, 0.01)] * 2} | gate) if gate else None,
     )  # fmt: skip
-    if limit:
-        made.limit = limit
-    if gate:
-        made.gate = GateRecord(**JUDGED | {"pairs": [(0.01, 0.01)] * 2} | gate)
-    return made
