@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -124,17 +123,14 @@ def test_file_that_cannot_be_written_is_refused_in_a_sentence(tmp_path: Path) ->
     ("name", "reason"),
     [
         ("", "it is a folder"),
-        ("/", "it is a folder"),
         ("none/run.json", "there is no folder"),
         ("file/run.json", "there is no folder"),
         ("a" * 300, "File name too long"),
         ("/proc/run.json", "No such file or directory"),
         ("loop", "Too many levels of symbolic links"),
         ("pipe", "it is no plain file"),
-        ("socket", "it is no plain file"),
         ("device", "it is no plain file"),
         ("/dev/stdout", "it is no plain file"),  # pytest has it captured in one
-        ("/dev/fd/1", "it is no plain file"),
         ("/proc/self/fd/1", "it is no plain file"),
     ],
 )
@@ -146,7 +142,6 @@ def test_what_cannot_be_written(
     Path("loop").symlink_to("loop")
     Path("device").symlink_to("/dev/null")
     os.mkfifo("pipe")
-    socket.socket(socket.AF_UNIX).bind("socket")
     files = {*tmp_path.iterdir()}
     for refuse in (atomic_write.check_writable, lambda path: atomic_write.write(path, b"whole")):
         with pytest.raises(OSError, match=reason):
@@ -155,7 +150,7 @@ def test_what_cannot_be_written(
 
 
 def test_plain_file_keeps_mode_and_owner(tmp_path: Path) -> None:
-    path, link, new = tmp_path / "run.json", tmp_path / "link", tmp_path / ("a" * 250)
+    path, link = tmp_path / "run.json", tmp_path / "link"
     path.write_text("earlier")
     path.chmod(0o640)
     if os.geteuid() == 0:
@@ -171,10 +166,16 @@ def test_plain_file_keeps_mode_and_owner(tmp_path: Path) -> None:
     assert (after.st_mode, after.st_uid, after.st_gid) == (
         before.st_mode, before.st_uid, before.st_gid,
     )  # fmt: skip
-    atomic_write.check_writable(new)
+
+
+def test_new_file_may_have_a_long_name_and_a_link(tmp_path: Path) -> None:
+    new, link = tmp_path / ("a" * 250), tmp_path / "link"
+    link.symlink_to(new)
+    atomic_write.check_writable(link)
     assert not new.exists()
-    atomic_write.write(new, b"whole")
-    assert {file.name for file in tmp_path.iterdir()} == {"run.json", "link", new.name}
+    atomic_write.write(link, b"whole")
+    assert new.read_bytes() == b"whole"
+    assert {*tmp_path.iterdir()} == {new, link}
 
 
 @pytest.mark.parametrize("error", [errno.EACCES, errno.EBUSY, errno.EROFS])
