@@ -289,6 +289,8 @@ def test_budget_cuts_nothing_off(tmp_path: Path, budget: float | None) -> None:
         axes = figure.axes[0]
         low, high = axes.get_ylim()
         assert low < least < most < high
+        if draw == draw_throughput:
+            assert (low, high) == draw(drawn, [], None).axes[0].get_ylim()
         said = " ".join(legend(figure))
         assert "latency budget" in said or not budget or draw == draw_throughput
         if "latency budget" in said:

@@ -203,10 +203,8 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes(), parse_constant=float)
     except OSError as error:
         raise UnusableRunError(error.strerror or str(error)) from error
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no text, a long number, deeply nested
         raise UnusableRunError(f"is not JSON, or is cut off: {error}") from error
-    except (ValueError, RecursionError) as error:  # not text, a number too long, nested too deep
-        raise UnusableRunError(f"is not JSON: {error}") from error
     if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
         raise UnusableRunError("is JSON, but not of pytest-benchmark: it has no list 'benchmarks'")
     return content
