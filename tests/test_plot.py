@@ -7,7 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -551,7 +551,6 @@ def test_a_figure_that_cannot_be_replaced_keeps_all(
     ("out", "reason"),
     [
         ("run.json", "it is no folder"),
-        ("/dev/null", "it is no folder"),
         ("dangling", "it is no folder"),
         ("dangling/plots", "it is no folder"),
         ("run.json/plots", "Not a directory"),
@@ -566,22 +565,13 @@ def test_out_that_is_no_folder(tmp_path: Path, out: str, reason: str) -> None:
     assert done.stderr == f"{out}: cannot be written: {reason}\n"
 
 
-@pytest.mark.parametrize(
-    ("make", "reason"),
-    [
-        (lambda path: path.symlink_to("/dev/null"), "it is no plain file"),
-        (Path.mkdir, "it is a folder"),
-    ],
-)
-def test_what_no_plot_can_replace_is_refused(
-    tmp_path: Path, make: Callable[[Path], None], reason: str
-) -> None:
+def test_what_no_plot_can_replace_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "run.json", run())
     write(tmp_path / "latency.png", "earlier")
-    make(tmp_path / "throughput.png")
+    (tmp_path / "throughput.png").mkdir()
     done = script("run.json", "--out", ".", folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")  # before anything was drawn
-    assert done.stderr == f"throughput.png: cannot be written: {reason}\n"
+    assert done.stderr == "throughput.png: cannot be written: it is a folder\n"
     assert (tmp_path / "latency.png").read_text() == "earlier"
 
 
