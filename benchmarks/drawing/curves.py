@@ -67,7 +67,7 @@ def run_names(runs: list[Run]) -> dict[Path, str]:
 
 
 def differing(machines: Sequence[tuple[str, ...]]) -> list[list[str]]:
-    """Return of each machine the words in which they differ, of which it may lack some."""
+    """Return, for each machine, the words that not all of them share; unknown ones left out."""
     differ = [len(set(words)) > 1 for words in zip(*machines, strict=True)]
     return [list(filter(None, compress(machine, differ))) for machine in machines]
 

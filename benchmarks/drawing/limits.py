@@ -23,12 +23,8 @@ class LimitLine:
     label: str
     limit: Limit
     sizes: list[float]
+    knee: float | None  # where arithmetic takes over, if that is among the batch sizes
     predictors: set[str]  # that it bounds
-
-    @property
-    def knee(self) -> float | None:
-        """Where arithmetic takes over, if that is among the batch sizes."""
-        return self.limit.knee if self.sizes[0] < self.limit.knee < self.sizes[-1] else None
 
 
 def limits(runs: list[Run]) -> list[LimitLine]:
@@ -65,10 +61,11 @@ def limits_by(runs: list[Run], machines: Sequence[tuple[str, ...]]) -> list[Limi
             label.append(workload)
         limit = best([limit for _, limit in cases])
         sizes: list[float] = sorted({case.batch_size for case, _ in cases})
-        if sizes[0] < limit.knee < sizes[-1]:
-            sizes = sorted({*sizes, limit.knee})
+        knee = limit.knee if sizes[0] < limit.knee < sizes[-1] else None
+        if knee:
+            sizes = sorted({*sizes, knee})
         predictors = {case.predictor for case, _ in cases}
-        lines.append(LimitLine(", ".join([*label, *where]), limit, sizes, predictors))
+        lines.append(LimitLine(", ".join([*label, *where]), limit, sizes, knee, predictors))
     return lines
 
 
