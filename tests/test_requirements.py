@@ -39,7 +39,7 @@ commit-id = "0123456789abcdef"
 [[packages]]
 name = "packed"
 [packages.archive]
-url = "https://localhost/packed.tar.gz"
+path = "packed.tar.gz"
 hashes = {{sha256 = "0"}}
 """
 
@@ -50,7 +50,7 @@ def test_a_requirements_file(tmp_path: Path) -> None:
         "\N{ZERO WIDTH NO-BREAK SPACE}# pinned\n--find-links /links\nnumpy==2.2.6 \\\n"
         "    --hash=sha256:0  # by hand\n"
         "-e .\n--editable git+https://localhost/shop#egg=shop\n-r more/others.txt\n"
-        "--constraint=more/limits.txt\ncolour @ https://localhost/colour#sha256=0\n"
+        "--constraint=more/limits.txt\ncolour @ https://localhost/colour#sha256=0\n./nothing\n"
     )
     (tmp_path / "more" / "others.txt").write_text("Scikit_Learn>=1.6 ; python_version > '3'\n")
     kept, left_out = read(str(tmp_path / "old.txt"), VERSION)
@@ -60,9 +60,10 @@ def test_a_requirements_file(tmp_path: Path) -> None:
         "Scikit_Learn>=1.6 ; python_version > '3'",
         f"-c {tmp_path / 'more' / 'limits.txt'}",
         "colour @ https://localhost/colour#sha256=0",
+        "./nothing",  # for pip to refuse
     ]
     assert left_out == ["-e .", "--editable git+https://localhost/shop#egg=shop"]
-    assert [distribution(line) for line in kept] == ["", "numpy", "scikit-learn", "", "colour"]
+    assert [distribution(line) for line in kept] == ["", "numpy", "scikit-learn", "", "colour", ""]
 
 
 def test_a_lock_file(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_a_lock_file(tmp_path: Path) -> None:
     assert kept == [
         "numpy==2.2.6",
         "forked @ git+https://localhost/forked@0123456789abcdef",
-        "packed @ https://localhost/packed.tar.gz",
+        f"packed @ {(tmp_path / 'packed.tar.gz').as_uri()}",
     ]
     assert left_out == ["-e ."]
     with pytest.raises(UnusableEnvironmentError, match=r"old.toml is not a pylock.toml: .*numpy"):
@@ -91,6 +92,8 @@ def test_a_lock_file(tmp_path: Path) -> None:
         ("old.txt", b"# nothing\n--pre\n-e .\n", "asks for nothing: "),
         ("old.txt", b"\xff\xfe\x00", "is not a requirements file: 'utf-8' codec"),
         ("old.txt", b"-r absent.txt", r"absent.txt cannot be read: No such file"),
+        ("old.txt", b"-r .", "cannot be read: Is a directory"),
+        ("old.txt", b"-r old.txt", "old.txt names itself"),
         ("pylock.toml", b"numpy==2", "is not a pylock.toml: Invalid value"),
         ("pylock.toml", b"name = 'x'", "is not a pylock.toml: Missing required value in 'lock-v"),
     ],
@@ -99,15 +102,3 @@ def test_what_is_no_requirements_file(tmp_path: Path, name: str, text: bytes, re
     (tmp_path / name).write_bytes(text)
     with pytest.raises(UnusableEnvironmentError, match=f"^{tmp_path}.*{reason}"):
         read(str(tmp_path / name), VERSION)
-
-
-def test_what_names_no_distribution_is_for_pip_to_refuse(tmp_path: Path) -> None:
-    (tmp_path / "old.txt").write_text("./nothing\n")
-    assert read(str(tmp_path / "old.txt"), VERSION) == (["./nothing"], [])
-
-
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UnusableEnvironmentError, match=r"^absent cannot be read: No such file or"):
-        read("absent", VERSION)
-    with pytest.raises(UnusableEnvironmentError, match="cannot be read: Is a directory"):
-        read(str(tmp_path), VERSION)

@@ -11,25 +11,33 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import default_environment
-from packaging.pylock import PackageDirectory, Pylock, PylockSelectError, PylockValidationError
+from packaging.pylock import Pylock, PylockSelectError, PylockValidationError
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name
 
 from benchmarks.gate.interpreters import UnusableEnvironmentError
 
 OTHER_FILE = re.compile(r"(?:-r|-c|--requirement|--constraint)[ =]*(.+)")
-EDITABLE = re.compile(r"(?:-e|--editable)[ =]+(.+)")
+EDITABLE = "-e", "--editable"
 
 
 def normal(requirement: str) -> str:
-    """Return a requirement without white space, but for a path's; refuse an option, or nothing."""
-    if not requirement.strip() or requirement.strip().startswith("-"):
-        file = requirement.strip().removeprefix("-r").strip()
+    """Return a requirement as `packaging` writes it, or else as given; refuse an option, or "".
+
+    What `packaging` does not know, a path say, is for pip to understand, or to refuse.
+    """
+    given = requirement.strip()
+    if not given or given.startswith("-"):
+        file = given.removeprefix("-r").strip()
         raise UnusableEnvironmentError(
             f"{requirement!r} is not a requirement: give numpy==2.2.6, say, a folder or a wheel"
             + (f", or --baseline-requirements {file}" if os.path.isfile(file) else "")
         )
-    return requirement.strip() if local(requirement) else re.sub(r"\s", "", requirement)
+    try:
+        return str(Requirement(given))
+    except InvalidRequirement:
+        return given
 
 
 def read(file: str, version: Sequence[int]) -> tuple[list[str], list[str]]:
@@ -44,14 +52,9 @@ def read(file: str, version: Sequence[int]) -> tuple[list[str], list[str]]:
     UnusableEnvironmentError
         If it cannot be read, or asks for nothing.
     """
+    path, is_lock = Path(file), file.endswith(".toml")
     try:
-        with open(file, "rb") as opened:
-            is_lock = file.endswith(".toml")
-            lines = list(
-                of_lock(tomllib.load(opened), version)
-                if is_lock
-                else of_file(opened.read().decode("utf-8-sig"), Path(file))
-            )
+        lines = list(of_lock(path, version) if is_lock else of_file(path))
     except OSError as error:
         where = error.filename or file
         raise UnusableEnvironmentError(f"{where} cannot be read: {error.strerror}") from error
@@ -60,44 +63,44 @@ def read(file: str, version: Sequence[int]) -> tuple[list[str], list[str]]:
     except (PylockValidationError, PylockSelectError, ValueError) as error:
         expected = "a pylock.toml" if is_lock else "a requirements file"
         raise UnusableEnvironmentError(f"{file} is not {expected}: {error}") from error
-    kept = [line for line in lines if not EDITABLE.match(line)]
+    kept = [line for line in lines if not line.startswith(EDITABLE)]
     if not any(line[0] != "-" for line in kept):
         raise UnusableEnvironmentError(
             f"{file} asks for nothing: expected requirements as pip takes them, what pip freeze "
             "says, or a pylock.toml"
         )
-    return kept, [line for line in lines if EDITABLE.match(line)]
+    return kept, [line for line in lines if line.startswith(EDITABLE)]
 
 
-def of_file(text: str, path: Path) -> Iterator[str]:
+def of_file(path: Path) -> Iterator[str]:
     """Yield the lines of a requirements file, and of those that it names."""
-    for continued in text.replace("\\\n", " ").splitlines():
+    for continued in path.read_text(encoding="utf-8-sig").replace("\\\n", " ").splitlines():
         line = re.sub(r"(^|\s)#.*", "", continued).strip()
         if (other := OTHER_FILE.fullmatch(line)) and "://" not in line:
             named = path.parent / other[1].strip()
             if line.startswith(("-c", "--c")):
                 yield f"-c {named.absolute()}"
             else:
-                yield from of_file(named.read_text(encoding="utf-8-sig"), named)
+                yield from of_file(named)
         elif line:
             yield line
 
 
-def of_lock(parsed: dict[str, object], version: Sequence[int]) -> Iterator[str]:
+def of_lock(path: Path, version: Sequence[int]) -> Iterator[str]:
     """Yield what a lock file asks for: https://packaging.python.org/specifications/pylock-toml."""
     python = ".".join(map(str, version[:2]))
     environment = default_environment()
     if environment["python_version"] != python:
         environment |= {"python_version": python, "python_full_version": f"{python}.0"}
     tags = [*cpython_tags(version[:2]), *compatible_tags(version[:2])]
-    for package, found in Pylock.from_dict(parsed).select(environment=environment, tags=tags):
-        if isinstance(found, PackageDirectory):
-            yield f"-e {found.path}"
-        elif package.vcs:
-            where = package.vcs.url or Path(str(package.vcs.path)).absolute().as_uri()
-            yield f"{package.name} @ {package.vcs.type}+{where}@{package.vcs.commit_id}"
-        elif package.archive:
-            where = package.archive.url or Path(str(package.archive.path)).absolute().as_uri()
+    lock = Pylock.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+    for package, _ in lock.select(environment=environment, tags=tags):
+        if package.directory:
+            yield f"-e {package.directory.path}"
+        elif source := package.vcs or package.archive:
+            where = source.url or (path.parent / str(source.path)).absolute().as_uri()
+            if package.vcs:
+                where = f"{package.vcs.type}+{where}@{package.vcs.commit_id}"
             yield f"{package.name} @ {where}"
         else:
             yield f"{package.name}=={package.version}"
@@ -125,10 +128,8 @@ def is_file(line: str) -> bool:
 
 def contents(lines: Sequence[str]) -> list[str]:
     """Return digests of the folders and files that lines name."""
-    named = [
-        Path(line.removeprefix("-c ")) if line.startswith("-c ") else local(line) for line in lines
-    ]
-    return [digest(path) for path in named if path and path.exists()]
+    named = [local(line.removeprefix("-c ")) for line in lines]
+    return [digest(path) for path in named if path]
 
 
 def local(requirement: str) -> Path | None:
