@@ -45,8 +45,7 @@ from benchmarks.wording.quantities import binary
 from linpredict.cache import cache_folder
 
 UNUSED = 30 * 86400.0  # seconds after which an environment is removed when another one is made
-WHOLE = "requirements.txt"  # written last
-FILES = "held.txt"  # sizes and paths
+FILES = "held.json"  # sizes of its files, by path; written last
 # Of the pip of the environment below. -I: not what lies in the current folder.
 PIP_INSTALL = "-I", "-m", "pip", "install", "--no-input", "--no-color", "--no-user"
 BUILDING = (  # variables that compilers and build backends heed
@@ -103,24 +102,18 @@ def with_requirements(
     UnusableEnvironmentError
         If a requirement is none, pip fails, or what it made cannot be measured.
     """
-    asked = {normal(requirement): requirement.strip() for requirement in requirements}
-    wanted = [asked[key] for key in sorted(asked)]
-    lines = list(lines)
+    asked = [*sorted({normal(requirement) for requirement in requirements}), *lines]
+    plain = [bare(line) for line in asked if line[0] != "-"]
 
     def fill(made: Environment) -> None:
         # A version that the environment below has is not installed again, whatever the file holds.
-        again = ["--force-reinstall", "--no-deps", *filter(is_file, wanted)]
-        if any(map(is_file, lines)):
-            again += ["-r", made.write("again.txt", list(filter(is_file, lines)))]
-        if any(map(is_file, wanted + lines)):
-            made.pip_install(*again)
-        made.pip_install(*wanted, *(["-r", made.write("files.txt", lines)] if lines else []))
-        plain = [bare(line) for line in wanted + lines if line[0] != "-"]
+        if again := [line for line in asked if is_file(line)]:
+            made.pip_install("--force-reinstall", "--no-deps", "-r", made.write("again.txt", again))
+        made.pip_install("-r", made.write("requirements.txt", asked))
         made.prove([line for line in plain if not local(line) and "://" not in line])
 
-    parts = [sorted(asked), lines, contents(wanted + lines)]
-    what = ", ".join(wanted + [bare(line) for line in lines if line[0] != "-"])
-    return kept(parts, textwrap.shorten(what, 200, placeholder=" …"), python, fill, say)
+    what = textwrap.shorten(", ".join(plain), 200, placeholder=" …")
+    return kept([asked, contents(asked)], what, python, fill, say)
 
 
 def with_project(
@@ -192,9 +185,9 @@ def kept(
                     try:
                         make(Environment(folder, what, lock, say), python, base, fill)
                     finally:
-                        if not (folder / WHOLE).exists():
+                        if not (folder / FILES).exists():
                             shutil.rmtree(folder, ignore_errors=True)
-        os.utime(folder / WHOLE)
+        os.utime(folder / FILES)
     except OSError as error:
         raise UnusableEnvironmentError(f"no environment can be made: {error}") from error
     return str(folder / "bin" / "python")
@@ -215,11 +208,6 @@ class Environment:
     @property
     def python(self) -> str:
         return str(self.folder / "bin" / "python")
-
-    @property
-    def packages(self) -> Path:
-        (found,) = self.folder.glob("lib/python*/site-packages")
-        return found
 
     def write(self, name: str, lines: Sequence[str]) -> str:
         """Write a file into its folder, and return its path."""
@@ -244,9 +232,9 @@ class Environment:
         """Refuse an environment that pip's configuration kept from holding what was asked for."""
         plain = {name: value for name, value in environment().items() if name[:4] != "PIP_"}
         plain["PIP_CONFIG_FILE"] = os.devnull
-        without_index = [self.python, *PIP_INSTALL, "--no-index", "--no-deps", *names]
-        lacks_some = bool(names) and run(without_index, variables=plain).returncode
-        if lacks_some or not (names or any(self.packages.glob("*.dist-info"))):
+        proof = [self.python, *PIP_INSTALL, "--no-index", "--no-deps", *names]
+        lacking = run(proof, variables=plain).returncode if names else not added(self.python)
+        if lacking:
             raise UnusableEnvironmentError(
                 "pip installed nothing, or somewhere else: look for target, prefix, root and "
                 "dry-run in what `pip config list` says, and remove them"
@@ -259,8 +247,9 @@ def make(
     """Make an environment over another, and mark it as whole."""
     made.do(python, "-I", "-m", "venv", "--without-pip", str(made.folder))
     layer = f"_over_{made.folder.name}"  # of its own for each: one may lie over another
-    (made.packages / f"{layer}.py").write_text(LAYER.format(folders=base["folders"]))
-    (made.packages / f"{layer}.pth").write_text(f"import {layer}; {layer}.add()\n")
+    (packages,) = made.folder.glob("lib/python*/site-packages")
+    (packages / f"{layer}.py").write_text(LAYER.format(folders=base["folders"]))
+    (packages / f"{layer}.pth").write_text(f"import {layer}; {layer}.add()\n")
     if not base["pip"]:
         try:
             made.do(made.python, "-I", "-m", "ensurepip")
@@ -271,15 +260,12 @@ def make(
         check_interpreter(made.python)
     except UnusableEnvironmentError as error:
         raise UnusableEnvironmentError(f"with {made.what}: {error}") from error
-    of_all = "".join(f"{file.stat().st_size} {file}\n" for file in held(made.folder))
-    (made.folder / FILES).write_text(of_all)
-    (made.folder / WHOLE).write_text(f"# over {python}\n{made.what}\n")
-
-
-def held(folder: Path) -> list[Path]:
-    """Return the files of an environment, but for those that running it makes."""
-    files = (file for file in folder.rglob("*") if file.is_file())
-    return sorted(file for file in files if "__pycache__" not in file.parts)
+    held = {  # but for what running it makes
+        str(file): file.stat().st_size
+        for file in made.folder.rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    os.replace(made.write("unfinished.json", [json.dumps(held)]), made.folder / FILES)
 
 
 def added(python: str) -> list[str]:
@@ -290,11 +276,9 @@ def added(python: str) -> list[str]:
 
 def is_whole(folder: Path) -> bool:
     """Tell whether an environment was made to its end, has all that it had then, and starts."""
-    if not (folder / WHOLE).exists():
-        return False
     try:
-        expected = [line.split(" ", 1) for line in (folder / FILES).read_text().splitlines()]
-        if any(os.stat(file).st_size != int(size) for size, file in expected):
+        held = json.loads((folder / FILES).read_text())
+        if any(os.stat(file).st_size != size for file, size in held.items()):
             return False
         return bool(check_interpreter(str(folder / "bin" / "python")))
     except (OSError, ValueError):  # an environment that cannot be used is a ValueError, too
@@ -303,15 +287,14 @@ def is_whole(folder: Path) -> bool:
 
 def kept_bytes(root: Path) -> str:
     """Say how large the environments are that are kept; "" where there are none."""
-    lines = [line for file in root.glob(f"*/{FILES}") for line in file.read_text().splitlines()]
-    nbytes = sum(int(line.split(" ", 1)[0]) for line in lines)
+    nbytes = sum(sum(json.loads(file.read_text()).values()) for file in root.glob(f"*/{FILES}"))
     return f", beside {binary(nbytes)} of others" if nbytes else ""
 
 
 def is_left_over(folder: Path) -> bool:
     """Tell whether an environment was cut short, or not used for a month."""
     try:
-        return time.time() - (folder / WHOLE).stat().st_mtime > UNUSED
+        return time.time() - (folder / FILES).stat().st_mtime > UNUSED
     except FileNotFoundError:
         return True
 
