@@ -359,7 +359,7 @@ def test_a_path_that_cannot_be_run(tmp_path: Path) -> None:
         "no/python": "there is no file or command 'no/python'",
         "no-python": "there is no file or command 'no-python'",
         str(tmp_path): f"{tmp_path} is a folder, expected an interpreter: bin/python",
-        "text": f"{tmp_path}/text cannot be run: it is not executable",
+        "text": f"{tmp_path}/text cannot be run: Permission denied",
         "./shell": f"{tmp_path}/shell cannot be run: No such file or directory",
     }.items():
         with pytest.raises(UnusableEnvironmentError) as caught:

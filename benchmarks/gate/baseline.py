@@ -84,8 +84,9 @@ class Baseline:
         try:
             if revision is not None:
                 option = "--baseline"
-                own = [name for name in names if not is_of_other_library(name)]
-                self._checkouts = checkouts(own, revision)
+                for name in names:
+                    if not is_of_other_library(name):
+                        self._check_out(name, revision)
             if python:
                 option = "--baseline-python"
                 self.python = check_interpreter(python)
@@ -93,7 +94,7 @@ class Baseline:
                 option = "--baseline-requirements"
                 self._lines += self._read(files, say)
             if requirements or files:
-                option = "--baseline-requirements" if not requirements else "--baseline-with"
+                option = "--baseline-with" if requirements else "--baseline-requirements"
                 self.python = with_requirements(requirements, self.python, say, self._lines)
         except (CheckoutError, UnusableEnvironmentError) as error:
             self.close()
@@ -115,6 +116,16 @@ class Baseline:
         """Lines of requirements files that say where distributions are found."""
         not_these = "-c", "--require-hashes"
         return [line for line in self._lines if line[0] == "-" and not line.startswith(not_these)]
+
+    def _check_out(self, name: str, revision: str) -> None:
+        """Take the source code of a predictor at a commit, of each repository once."""
+        folder = source_folder(name)
+        shared = next((of for of in self._checkouts.values() if folder in of), None)
+        checkout = self._checkouts[name] = shared or Checkout(folder, revision)
+        if name in OF_PACKAGE and not (checkout.counterpart(folder) / "__init__.py").exists():
+            raise CheckoutError(
+                f"{checkout.commit[:7]} has no package linpredict: choose a later commit"
+            )
 
     def _read(self, files: Sequence[str], say: Callable[[str], None]) -> list[str]:
         """Return the lines of requirements files, and say what is left out."""
@@ -139,13 +150,13 @@ class Baseline:
         BaselineError
             If it cannot be built.
         """
-        sources, checkout = current["sources"], self._checkouts.get(name)
+        sources, checkout, project = current["sources"], self._checkouts.get(name), None
         said, python, first, last = self._not_named(current), self.python, list[str](), list[str]()
         try:
-            project = checkout and project_to_build(checkout, current)
-            if checkout and project:
-                python, sentence = self._build(checkout, project, say)
-                said.append(sentence)
+            if checkout and (project := project_to_build(checkout, current)):
+                python = self._build(checkout, project, say)
+                built = f"pip built {project.name} at {checkout.commit[:7]}"
+                said.append(f"{built}; current was built before")
         except (CheckoutError, UnusableEnvironmentError) as error:
             raise BaselineError(f"--baseline: {error}") from error
         if checkout and not project:
@@ -168,17 +179,14 @@ class Baseline:
         folders = list(dict.fromkeys(first)), list(dict.fromkeys(last)), work_tree
         return Side(python, self.variables, folders, said)
 
-    def _build(
-        self, checkout: Checkout, project: Path, say: Callable[[str], None]
-    ) -> tuple[str, str]:
-        """Return an interpreter that has a project as it is at the commit, and a sentence on it."""
+    def _build(self, checkout: Checkout, project: Path, say: Callable[[str], None]) -> str:
+        """Return an interpreter that has a project as it is at the commit."""
         checkout.add_history()
         folder, commit = checkout.counterpart(project), checkout.commit
         if not folder.is_dir():
             raise CheckoutError(f"{commit[:7]} has no folder {project.name}: choose a later commit")
         where = str(project.relative_to(checkout.work_tree))
-        python = with_project(folder, commit, where, self.python, say)
-        return python, f"pip built {project.name} at {commit[:7]}; current was built before"
+        return with_project(folder, commit, where, self.python, say)
 
     def _not_named(self, current: Facts) -> list[str]:
         """Say what was imported that the requirements files do not name: both sides have it."""
@@ -222,30 +230,8 @@ class Baseline:
         return current_commit(checkout.work_tree), checkout.commit[:7]
 
     def close(self) -> None:
-        for checkout in {id(of): of for of in self._checkouts.values()}.values():
+        for checkout in self._checkouts.values():  # one may be there twice, and closed twice
             checkout.close()
-
-
-def checkouts(names: Sequence[str], revision: str) -> dict[str, Checkout]:
-    """Return the source code of predictors at a commit, of each repository once."""
-    found: dict[str, Checkout] = {}
-    try:
-        for name in names:
-            folder = source_folder(name)
-            shared = next((of for of in found.values() if folder in of), None)
-            found[name] = shared or Checkout(folder, revision)
-            if (
-                name in OF_PACKAGE
-                and not (found[name].counterpart(folder) / "__init__.py").exists()
-            ):
-                raise CheckoutError(
-                    f"{found[name].commit[:7]} has no package linpredict: choose a later commit"
-                )
-    except BaseException:
-        for checkout in found.values():
-            checkout.close()
-        raise
-    return found
 
 
 def copy_ignored(checkout: Checkout, sources: Mapping[str, str]) -> list[str]:

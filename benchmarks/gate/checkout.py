@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,7 +30,7 @@ class Checkout:
 
     def __init__(self, folder: Path, revision: str) -> None:
         self.commit = resolve(folder, revision)
-        top = git(folder, "rev-parse", "--show-toplevel").stdout.decode().strip()
+        top = git(folder, "rev-parse", "--show-toplevel").stdout.strip()
         self.work_tree = Path(os.path.realpath(top or folder))
         self._temporary = tempfile.TemporaryDirectory(prefix="linpredict-baseline-")
         self.folder = Path(os.path.realpath(self._temporary.name)) / self.work_tree.name
@@ -50,10 +51,10 @@ class Checkout:
         tree = index | {"GIT_WORK_TREE": str(folder)}
         done = git(repository, "read-tree", "-u", "--reset", commit, **tree)
         if done.returncode:
-            reason = " ".join(done.stderr.decode(errors="replace").split())
+            reason = " ".join(done.stderr.split())
             raise CheckoutError(f"git cannot read {commit[:7]}: {reason}")
-        for line in git(repository, "ls-files", "--stage", "-z", **index).stdout.split(b"\0"):
-            about, _, path = line.decode(errors="surrogateescape").partition("\t")
+        for line in git(repository, "ls-files", "--stage", "-z", **index).stdout.split("\0"):
+            about, _, path = line.partition("\t")
             submodule = repository / path
             if about.startswith("160000 ") and (submodule / ".git").exists():
                 self._extract(submodule, about.split()[1], folder / path)
@@ -61,7 +62,7 @@ class Checkout:
     def _check_large_files(self) -> None:
         """Refuse files that Git LFS keeps elsewhere, where the work tree has them."""
         paths = git(self.work_tree, "ls-files", "-z", "--", ":(attr:filter=lfs)").stdout
-        for name in filter(None, os.fsdecode(paths).split("\0")):
+        for name in filter(None, paths.split("\0")):
             if is_pointer(self.folder / name) and not is_pointer(self.work_tree / name):
                 raise CheckoutError(
                     f"{name} is kept by Git LFS, and {self.commit[:7]} would have a pointer in its "
@@ -74,16 +75,16 @@ class Checkout:
         if not lacking:
             return []
         which = "--others", "--ignored", "--exclude-standard", "-z"
-        found = git(self.work_tree, "ls-files", *which, "--", *lacking).stdout.split(b"\0")
-        return [self.work_tree / os.fsdecode(path) for path in found if path]
+        found = git(self.work_tree, "ls-files", *which, "--", *lacking).stdout.split("\0")
+        return [self.work_tree / path for path in found if path]
 
     def add_history(self) -> None:
         """Make a repository of the files, with the tags by which builds tell their version."""
         if not (self.folder / ".git").exists():
             git(self.folder, "init", "--quiet")
-            objects = git(self.work_tree, "rev-parse", "--git-path", "objects").stdout.decode()
+            objects = git(self.work_tree, "rev-parse", "--git-path", "objects").stdout.strip()
             alternates = self.folder / ".git" / "objects" / "info" / "alternates"
-            alternates.write_text(f"{(self.work_tree / objects.strip()).resolve()}\n")
+            alternates.write_text(f"{(self.work_tree / objects).resolve()}\n")
             tags = str(self.work_tree), "refs/tags/*:refs/tags/*"
             git(self.folder, "fetch", "--quiet", "--no-recurse-submodules", *tags)
             git(self.folder, "update-ref", "--no-deref", "HEAD", self.commit)
@@ -92,11 +93,11 @@ class Checkout:
 
     def parted(self) -> str:
         """Return where HEAD left the commit, in short; "" where HEAD has all that it has."""
-        (parting,) = git(self.work_tree, "merge-base", self.commit, "HEAD").stdout.split() or (b"",)
-        return "" if parting.decode() == self.commit else parting.decode()[:7]
+        parting = git(self.work_tree, "merge-base", self.commit, "HEAD").stdout.strip()
+        return "" if parting == self.commit else parting[:7]
 
     def __contains__(self, path: Path) -> bool:
-        return self.work_tree in path.parents or path == self.work_tree
+        return path.is_relative_to(self.work_tree)
 
     def counterpart(self, path: Path) -> Path:
         return self.folder / path.relative_to(self.work_tree)
@@ -114,7 +115,7 @@ def is_pointer(path: Path) -> bool:
 
 def current_commit(folder: Path) -> str:
     """Return a work tree's commit in short; a ``+`` stands for files that are not those of it."""
-    commit = git(folder, "rev-parse", "--verify", "--quiet", "HEAD").stdout.decode()[:7]
+    commit = git(folder, "rev-parse", "--verify", "--quiet", "HEAD").stdout[:7]
     changes = git(folder, "--no-optional-locks", "status", "--porcelain").stdout
     return f"{commit}+" if changes.strip() else commit
 
@@ -126,7 +127,7 @@ def resolve(folder: Path, revision: str) -> str:
     if "..." in revision:
         sides = revision.split("...", 1)
         ends = [resolve(folder, side or "HEAD") for side in sides]
-        parting = git(folder, "merge-base", *ends).stdout.decode().strip()
+        parting = git(folder, "merge-base", *ends).stdout.strip()
         if not parting:
             raise CheckoutError(
                 f"{' and '.join(side or 'HEAD' for side in sides)} have no commit in common here: "
@@ -135,14 +136,14 @@ def resolve(folder: Path, revision: str) -> str:
         return parting
     done = git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     if done.returncode == 0:
-        return done.stdout.decode().strip()
-    if b"true" in git(folder, "rev-parse", "--is-shallow-repository").stdout:
+        return done.stdout.strip()
+    if "true" in git(folder, "rev-parse", "--is-shallow-repository").stdout:
         raise CheckoutError(
             f"this clone is shallow and has no commit {revision!r}: fetch it with "
             "git fetch --unshallow, or in GitHub's actions/checkout with fetch-depth: 0"
         )
     if git(folder, "rev-parse", "--git-dir").returncode:
-        reason = done.stderr.decode(errors="replace").strip() or "no git repository"
+        reason = done.stderr.strip() or "no git repository"
         first, last = reason.splitlines()[0], reason.splitlines()[-1]
         if "safe.directory" in last:
             raise CheckoutError(
@@ -183,12 +184,14 @@ def undirected() -> Iterator[None]:
         os.environ.update(dropped)
 
 
-def git(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+def git(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run git in a folder; what it says is decoded as Python does names of files."""
     try:
         with undirected():
             environment = os.environ | {"LC_ALL": "C"} | variables  # what it says is read
             return subprocess.run(
-                ["git", *arguments], cwd=folder, env=environment, capture_output=True, check=False
-            )
+                ["git", *arguments], cwd=folder, env=environment, capture_output=True, check=False,
+                encoding=sys.getfilesystemencoding(), errors="surrogateescape",
+            )  # fmt: skip
     except OSError as error:
         raise CheckoutError(f"git cannot be run ({error.strerror}): install git") from error

@@ -65,8 +65,6 @@ def check_interpreter(python: str) -> str:
         raise UnusableEnvironmentError(f"{path} is a folder, expected an interpreter: bin/python")
     if not os.path.exists(path):
         raise UnusableEnvironmentError(f"there is no file or command {python!r}")
-    if not os.access(path, os.X_OK):
-        raise UnusableEnvironmentError(f"{path} cannot be run: it is not executable")
     try:
         done = run([path, "-c", PROBE], STARTING)
     except subprocess.TimeoutExpired:

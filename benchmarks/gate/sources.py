@@ -64,12 +64,12 @@ def folder_of(origin: dict[str, Any]) -> Path | None:
 
 def modules_of_tree(checkout: Checkout, facts: Facts) -> dict[str, Path]:
     """Return the modules that a side imported from the work tree, compiled ones among them."""
-    found = {name: Path(file) for name, file in facts["sources"].items()}
-    found |= {
-        name: Path(file)
+    compiled = {
+        name: file
         for name, file in facts["extensions"].items()
         if name != file and not is_installed(file)  # as in an environment that lies in the tree
     }
+    found = {name: Path(file) for name, file in (facts["sources"] | compiled).items()}
     return {name: file for name, file in found.items() if file in checkout}
 
 
