@@ -230,11 +230,12 @@ class Environment:
 
     def prove(self, names: Sequence[str]) -> None:
         """Refuse an environment that pip's configuration kept from holding what was asked for."""
+        if set(added(self.python)) - {"pip"}:  # which may have come before
+            return
         plain = {name: value for name, value in environment().items() if name[:4] != "PIP_"}
         plain["PIP_CONFIG_FILE"] = os.devnull
-        proof = [self.python, *PIP_INSTALL, "--no-index", "--no-deps", *names]
-        lacking = run(proof, variables=plain).returncode if names else not added(self.python)
-        if lacking:
+        is_below = [self.python, *PIP_INSTALL, "--no-index", "--no-deps", *names]
+        if not names or run(is_below, variables=plain).returncode:
             raise UnusableEnvironmentError(
                 "pip installed nothing, or somewhere else: look for target, prefix, root and "
                 "dry-run in what `pip config list` says, and remove them"
