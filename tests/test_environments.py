@@ -297,6 +297,13 @@ def test_a_project_that_cannot_be_built(project: Path, monkeypatch: pytest.Monke
 # Interpreters.
 
 
+def refusal(python: str) -> str:
+    """Return why an interpreter cannot be measured."""
+    with pytest.raises(UnusableEnvironmentError) as caught:
+        check_interpreter(python)
+    return str(caught.value)
+
+
 def pretending(text: str) -> str:
     """Return what an interpreter does that runs a line before what it is given."""
     return f"exec {sys.executable} -I -c 'import sys; {text}; exec(sys.argv[1])' \"$2\""
@@ -316,9 +323,7 @@ def pretending(text: str) -> str:
 )  # fmt: skip
 def test_an_interpreter_that_cannot_be_measured(tmp_path: Path, script: str, reason: str) -> None:
     path = executable(tmp_path / "python", script)
-    with pytest.raises(UnusableEnvironmentError) as caught:
-        check_interpreter(path)
-    assert str(caught.value) == f"{path} {reason}"
+    assert refusal(path) == f"{path} {reason}"
 
 
 @pytest.mark.parametrize(
@@ -337,10 +342,9 @@ def test_an_interpreter_that_cannot_be_measured(tmp_path: Path, script: str, rea
 def test_numpy_that_cannot_be_imported(tmp_path: Path, text: str, reason: str) -> None:
     python = environment(tmp_path / "other")
     (packages_of(tmp_path / "other") / "numpy.py").write_text(text)
-    with pytest.raises(UnusableEnvironmentError) as caught:
-        check_interpreter(python)
-    assert str(caught.value).startswith(python + reason)
-    assert "\n" not in str(caught.value)
+    said = refusal(python)
+    assert said.startswith(python + reason)
+    assert "\n" not in said
 
 
 def test_an_interpreter_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,9 +367,7 @@ def test_a_path_that_cannot_be_run(tmp_path: Path) -> None:
         "text": f"{tmp_path}/text cannot be run: Permission denied",
         "./shell": f"{tmp_path}/shell cannot be run: No such file or directory",
     }.items():
-        with pytest.raises(UnusableEnvironmentError) as caught:
-            check_interpreter(path)
-        assert str(caught.value) == reason
+        assert refusal(path) == reason
 
 
 def test_an_interpreter_by_link_and_by_command(
@@ -392,23 +394,20 @@ def test_packages_of_this_process_do_not_count(
     python = environment(tmp_path / "empty")
     (tmp_path / "numpy.py").write_text("__version__ = '1'")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(UnusableEnvironmentError) as caught:
-        check_interpreter(python)
-    assert str(caught.value) == (
+    assert refusal(python) == (
         f"{python} has no NumPy: install it there with {python} -m pip install numpy, or, where a "
         "system manages it, in a virtual environment made from it, and give the environment's "
         "interpreter"
     )
 
 
-@pytest.mark.parametrize("version", ["2.7", "3.6", "3.8"])
+@pytest.mark.parametrize("version", ["2.7", "3.6"])
 def test_old_interpreters(version: str) -> None:
     paths = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
     path = next(map(str, paths), shutil.which(f"python{version}"))
     if path is None:
         pytest.skip(f"no Python {version}")
-    with pytest.raises(UnusableEnvironmentError, match=f"is CPython {version}, expected CPython"):
-        check_interpreter(path)
+    assert f"is CPython {version}, expected CPython" in refusal(path)
 
 
 # Environments.

@@ -118,7 +118,7 @@ def run(
             while True:
                 try:
                     said = process.communicate(timeout=patience or NOW_AND_THEN)
-                    break
+                    return subprocess.CompletedProcess(command, process.returncode, *said)
                 except subprocess.TimeoutExpired:
                     if patience:
                         raise
@@ -127,7 +127,6 @@ def run(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             raise
-    return subprocess.CompletedProcess(command, process.returncode, *said)
 
 
 def environment() -> dict[str, str]:
