@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -39,10 +40,13 @@ def test_default_cases() -> None:
 
 
 def test_saved_figures(tmp_path: Path) -> None:
-    content = saved(tmp_path, "--dtype=float32", "--batch-sizes=8,1", "--benchmark-min-rounds=500")
-    cases = content["benchmarks"]
+    names = "packed", "formula"
+    cases = saved(
+        tmp_path, *(f"--predictor={name}" for name in names), "--batch-sizes=8,1",
+        "--dtype=float32", "--benchmark-min-rounds=500",
+    )["benchmarks"]  # fmt: skip
     assert [case["param"] for case in cases] == [
-        f"{name}-{size}-5x40x32-float32" for size in (1, 8) for name in ("formula", "packed")
+        f"{name}-{size}-5x40x32-float32" for size in (1, 8) for name in names
     ]
     for case in cases:
         info, data = case["extra_info"], case["stats"]["data"]
@@ -120,20 +124,6 @@ def test_without_a_terminal_something_is_said_now_and_then(
     assert "\x1b" not in done.stdout
 
 
-def test_tables_have_their_order_whatever_that_of_the_run(tmp_path: Path) -> None:
-    (tmp_path / "reversing.py").write_text(
-        "def pytest_collection_modifyitems(items): items.reverse()\n"
-        "def pytest_addoption(parser): parser.addoption('--memray', action='store_true')\n"
-    )
-    plugin = {"PYTHONPATH": str(tmp_path)}
-    done = run("-p", "reversing", environment=plugin)
-    rows = re.findall(r"^(formula|packed) +(\d+)  ", done.stdout, re.MULTILINE)
-    assert rows == [("formula", "1"), ("formula", "32"), ("packed", "1"), ("packed", "32")]
-    done = run("-p", "reversing", "--memray", environment=plugin)
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "ERROR: --memray watches each allocation" in done.stderr
-
-
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted_run_leaves_earlier_ones(tmp_path: Path, sent: signal.Signals) -> None:
     path, storage = tmp_path / "run.json", tmp_path / "storage"
@@ -209,20 +199,14 @@ def test_known_duration(tmp_path: Path) -> None:
         assert info["throughput"] * info["p50"] == pytest.approx(info["batch_size"])
 
 
-def test_machine_info_does_not_change(tmp_path: Path) -> None:
-    one_case = ("--batch-sizes=1", "--predictor=packed")
-    first, second = (saved(tmp_path, *one_case)["machine_info"] for _ in range(2))
-    assert first == second
-    assert first["numpy_version"] == np.__version__
-    assert first["usable_cores"] >= 1
-    assert first["blas"]["name"]
-
-
 def test_comparison_raises_no_warning(tmp_path: Path) -> None:
+    """As one of pytest-benchmark's where what is saved of the machine differs in each run."""
     storage = f"--benchmark-storage=file://{tmp_path}"
-    # In processes of their own: other tests may have changed this one's threads or variables.
-    assert run(storage, "--benchmark-autosave", environment=ENVIRONMENT).returncode == 0
-    done = run(storage, "--benchmark-compare", environment=ENVIRONMENT)
+    machine = saved(tmp_path, storage, "--benchmark-autosave")["machine_info"]
+    assert machine["numpy_version"] == np.__version__
+    assert machine["usable_cores"] >= 1
+    assert machine["blas"]["name"]
+    done = run(storage, "--benchmark-compare")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Comparing against benchmarks from" in done.stdout + done.stderr
     assert "warning" not in (done.stdout + done.stderr).lower()
@@ -259,18 +243,18 @@ def test_fields_that_other_tools_read(tmp_path: Path) -> None:
         assert stats["rounds"] == len(stats["data"]) == 1
 
 
-def test_tables_and_summary() -> None:
+def test_tables_and_summary_have_their_order_whatever_that_of_the_run() -> None:
     sizes = [1, 2, 4, 8, 16, 32]
-    done = run(f"--batch-sizes={','.join(map(str, sizes))}")
+    reversing = SimpleNamespace(pytest_collection_modifyitems=lambda items: items.reverse())
+    done = run(f"--batch-sizes={','.join(map(str, sizes))}", plugin=reversing)
     assert done.returncode == 0
     assert max(len(line) for line in done.stdout.splitlines() if "batch size" in line) <= 100
     assert "gate" not in done.stdout.replace(str(ROOT), "")
     for name in ("formula", "packed"):
         table = done.stdout.split(f"benchmark '{name} 5x40x32-float64'")[1].splitlines()[3:9]
         assert [int(line.split()[2]) for line in table] == sizes
-        summary = done.stdout.split("= latency and throughput")[1].split("\n\n")[0].splitlines()
-        rows = [line.split() for line in summary if line.startswith(f"{name} ")]
-        assert [int(row[1]) for row in rows] == sizes
+    rows = re.findall(r"^(formula|packed) +(\d+)  ", done.stdout, re.MULTILINE)
+    assert rows == [(name, str(size)) for name in ("formula", "packed") for size in sizes]
 
 
 @pytest.mark.parametrize(
@@ -333,6 +317,15 @@ def test_bad_option(options: list[str], message: str) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_memray_is_refused() -> None:
+    def pytest_addoption(parser: pytest.Parser) -> None:
+        parser.addoption("--memray", action="store_true")
+
+    done = run("--memray", plugin=SimpleNamespace(pytest_addoption=pytest_addoption))
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: --memray watches each allocation" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "outcome"),
     [
@@ -383,14 +376,6 @@ def test_torch_without_a_device() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     assert "PyTorch finds no CUDA device" in run("-rs", "--predictor=torch-cuda").stdout
-
-
-def test_cases_of_one_batch_size_run_in_a_row() -> None:
-    done = run(
-        "--collect-only", "-q", "--batch-sizes=2,1", "--predictor=packed", "--predictor=formula"
-    )
-    cases = [line.split("[")[1].split("-5x")[0] for line in done.stdout.splitlines() if "[" in line]
-    assert cases == ["packed-1", "formula-1", "packed-2", "formula-2"]
 
 
 ENVIRONMENTS: dict[str, dict[str, str | None]] = {
@@ -520,36 +505,25 @@ def test_more_predictors_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.checks.available_memory", lambda: available)
     options = ["--features=4000", "--batch-sizes=8", "--predictor=packed"]
     own = [f"--predictor=tests.predictors:{name}" for name in ("function", "slow", "scores")]
-    assert run(*options, *own[:2], "--collect-only").returncode == 0
+    assert run(*options, *own[:2]).returncode == 0
     done = run(*options, *own)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "--classes or name fewer at --predictor" in done.stderr
 
 
-def test_memory_limit_below_what_is_needed() -> None:
+@pytest.mark.parametrize("limit", ["-v", "-d"])
+def test_memory_limit_below_what_is_needed(limit: str) -> None:
     command = shlex.join([sys.executable, "-m", "pytest", "benchmarks"])
+    kib = 2_000_000
     done = subprocess.run(
-        ["bash", "-c", f"ulimit -v 2000000; {command}"], cwd=ROOT, env=ENVIRONMENT,
+        ["bash", "-c", f"ulimit {limit} {kib}; {command}"], cwd=ROOT, env=ENVIRONMENT,
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    message = r"ERROR: the workload needs 2,819,620,864 bytes of memory and [\d,]+ are available"
-    assert re.search(message, done.stderr)
+    message = r"ERROR: the workload needs 2,819,620,864 bytes of memory and ([\d,]+) are available"
+    (available,) = re.findall(message, done.stderr)
+    assert 0 < int(available.replace(",", "")) < kib * 1024
     assert "Traceback" not in done.stdout + done.stderr
-
-
-def test_available_memory_obeys_ulimit() -> None:
-    code = "from benchmarks.measuring.machine import available_memory as a; print(a())"
-    limit = 2_000_000  # KiB
-    done = subprocess.run(
-        ["bash", "-c", f'ulimit -d {limit}; "$0" -c "$1"', sys.executable, code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert 0 < int(done.stdout) < limit * 1024
-    assert available_memory() > 0
 
 
 @pytest.mark.parametrize(

@@ -26,11 +26,12 @@ def run(
     folder: Path = ROOT,
     environment: dict[str, str] | None = None,
     defaults: tuple[str, ...] = SMALL,
+    plugin: object = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``pytest`` with a small workload where nothing else is asked for.
 
     It runs in this process, which saves two seconds, where it needs no other: for another folder,
-    other variables, or other plugins.
+    other variables, or other plugins by name.
     """
     if not any(option.startswith(str(ROOT)) for option in options):
         options = (str(ROOT / "benchmarks"), *options)
@@ -54,7 +55,7 @@ def run(
     # What else is in this process is not collected at the end of each run.
     arguments = ["--capture=sys", "-p", "no:unraisableexception", *arguments]
     with patch.dict(os.environ, ENVIRONMENT, clear=True), first, at_once, impatient:
-        return in_process(lambda: pytest.main(arguments), folder)
+        return in_process(lambda: pytest.main(arguments, [plugin or object()]), folder)
 
 
 def saved(
