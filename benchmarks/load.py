@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, cycle
 from pathlib import Path
 
@@ -161,7 +160,7 @@ def answered(name: str, server: Server, options: argparse.Namespace) -> list[Pol
     elif options.rate:
         said, named = carried(server, options.rate, options.wait)
     lines, least = said.splitlines(), LEAST_ROUNDS[99]
-    if sizes := [str(size) for size in server.sizes if server.n_rounds(size) < least]:
+    if sizes := [str(size) for size in server.sizes if len(server.rounds[size]) < least]:
         lines.append(
             f"a p99 needs {least} rounds, and there are fewer at batch size {', '.join(sizes)}: "
             f"measure longer (--benchmark-min-rounds={least})"
@@ -171,15 +170,10 @@ def answered(name: str, server: Server, options: argparse.Namespace) -> list[Pol
     return named
 
 
-def progress(lasts: float = 2.0) -> Callable[[str], None]:
-    """Return what says on a terminal what is being done, from so many seconds on."""
-    start = time.perf_counter()
-
-    def say(what: str) -> None:
-        if time.perf_counter() - start > lasts and sys.stderr.isatty():
-            print(what, file=sys.stderr)
-
-    return say
+def say(what: str) -> None:
+    """Say on a terminal what is being done: it takes seconds."""
+    if sys.stderr.isatty():
+        print(what, file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -212,7 +206,6 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    say = progress()
     try:
         check_folder(options.out, ["load"], options.format)
         named = {}

@@ -74,16 +74,13 @@ class Server:
     """
 
     def __init__(self, rounds: Mapping[int, Sequence[float]]) -> None:
-        self._rounds = {size: sorted(rounds[size]) for size in sorted(rounds)}
-        self.sizes = list(self._rounds)
+        self.rounds = {size: sorted(rounds[size]) for size in sorted(rounds)}  # sorted
+        self.sizes = list(self.rounds)
         ranks = {size: np.argsort(np.argsort(rounds[size])) for size in self.sizes}
         self._quantiles = {
             size: ((ranks[size] + 0.5) / len(ranks[size])).tolist() for size in self.sizes
         }
         self._between: dict[int, tuple[list[float], list[float], float]] = {}
-
-    def n_rounds(self, batch_size: int) -> int:
-        return len(self._rounds[batch_size])
 
     def seconds(self, batch_size: int, quantile: float) -> float:
         try:
@@ -93,7 +90,7 @@ class Server:
             above = self.sizes[i]
             below = above if above == batch_size else self.sizes[max(0, i - 1)]
             part = (batch_size - below) / (above - below) if above > below else 0.0
-            below_rounds, above_rounds = self._rounds[below], self._rounds[above]
+            below_rounds, above_rounds = self.rounds[below], self.rounds[above]
             self._between[batch_size] = (below_rounds, above_rounds, part)
         seconds = below_rounds[int(quantile * len(below_rounds))]
         if part:

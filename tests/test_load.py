@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import load, simulation
-from benchmarks.load import drawn_policies, main
+from benchmarks.load import drawn_policies
 from benchmarks.simulation import Policy, Server, greatest_rates, smallest_enough
 from tests.helpers.saved_runs import run, script, texts, write
 
@@ -133,10 +133,13 @@ def with_rounds() -> dict[str, Any]:
 
 @pytest.mark.usefixtures("few_requests")
 def test_script(tmp_path: Path) -> None:
-    file = write(tmp_path / "run.json", with_rounds())
+    content = with_rounds()
+    content["benchmarks"][-1]["extra_info"]["disturbed"] = 0.5
+    file = write(tmp_path / "run.json", content)
     done = script(file, "--latency-budget=100ms", "--format=svg", folder=tmp_path, name="load.py")
     assert (done.returncode, done.stderr) == (0, "")
-    packed, few = done.stdout.splitlines()[2:4]
+    packed, few, disturbed = done.stdout.splitlines()[2:5]
+    assert disturbed.startswith("* disturbed, as other processes took cores")
     assert few.startswith("packed: a p99 needs 459 rounds, and there are fewer at batch size 1, 4,")
     assert packed.startswith("packed: ")
     assert "requests/s with a p99 within 100 ms, in batches of up to 16; without" in packed
@@ -146,19 +149,18 @@ def test_script(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("few_requests")
-def test_disturbed_rounds_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    content = with_rounds()
-    content["benchmarks"][-1]["extra_info"]["disturbed"] = 0.5
-    file = write(tmp_path / "run.json", content)
-    assert main([str(file), "--rate=100", "--out", str(tmp_path)]) == 0
-    assert "\n* disturbed, as other processes took cores" in capsys.readouterr().out
-
-
-@pytest.mark.usefixtures("few_requests")
-def test_budget_that_nothing_keeps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--latency-budget=1us", "not even single requests stay within 1 µs"),
+        ("--rate=1e6", "1,000,000 requests/s are too many: the most are 926, in batches of 16"),
+    ],
+)
+def test_what_cannot_be_carried(tmp_path: Path, option: str, sentence: str) -> None:
     file = write(tmp_path / "run.json", with_rounds())
-    assert main([str(file), "--latency-budget=1us", "--out", str(tmp_path)]) == 0
-    assert "packed: not even single requests stay within 1 µs" in capsys.readouterr().out
+    done = script(file, option, folder=tmp_path, name="load.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"packed: {sentence}" in done.stdout
 
 
 @pytest.mark.usefixtures("few_requests")
@@ -175,15 +177,6 @@ def test_waits(tmp_path: Path, option: str) -> None:
         assert done.stdout.count("packed: 100 requests/s get a p50 of ") == 2
         assert done.stdout.count("waiting up to 5 ms to fill them; mean batch size 1.") == 2
         assert "100 requests/s" in drawn
-
-
-@pytest.mark.usefixtures("few_requests")
-def test_rate_that_is_too_great(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = write(tmp_path / "run.json", with_rounds())
-    assert main([str(file), "--rate=1e6", "--out", str(tmp_path)]) == 0
-    assert "packed: 1,000,000 requests/s are too many: the most are 926, in batches of 16" in (
-        capsys.readouterr().out
-    )
 
 
 @pytest.mark.parametrize(
