@@ -45,6 +45,7 @@ def failing(
             raise run.refused[case.predictor]
         yield
     except UnavailableError as reason:
+        run.refused[case.predictor] = reason
         pytest.skip(str(reason))
     except BaselineError as error:
         baseline = run.gate and run.gate.sides.baseline

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,17 +73,14 @@ class Session:
             If it changed the data, or its code failed.
         """
         if name not in self._predictors:
-
-            def make() -> tuple[Predict, Data | Answers]:
+            with making(name):
                 cores = usable()
                 predict = by_name.make(name, *data.weights)
                 checks = data.checks_for(predict)
                 if cores != usable():  # set for the whole process, and so for others
                     os.sched_setaffinity(0, cores)
                 data.check_unchanged()
-                return predict, checks
-
-            self._predictors[name] = self._made(name, data, make)
+            self._predictors[name] = predict, checks
         return self._predictors[name]
 
     def processes(
@@ -96,8 +93,8 @@ class Session:
         if name not in self._compared:
             found = None
             if self.gate and name in self.compared:
-                source = by_name.find(name, bool(data.weights))
-                found = self._made(name, data, partial(self.gate.start, source, say))
+                with making(name):
+                    found = self.gate.start(by_name.find(name, bool(data.weights)), say)
             self._compared[name] = found
         return self._compared[name]
 
@@ -107,20 +104,6 @@ class Session:
             Blame(self.gate, self._compared, say).search(self.cases)
         elif self.gate:
             say("--blame: nothing is looked for, as the run ended before its last case")
-
-    def _made(self, name: str, data: Data | OwnExamples, make: Callable[[], Any]) -> Any:
-        try:
-            if name == "packed" and data.weights and len(data.weights[0]) < 2:
-                raise UnavailableError("packed tells two classes apart, or more")
-            return make()
-        except (BaselineError, ChangedDataError, ClusterError, pytest.exit.Exception):
-            raise
-        except UnavailableError as reason:
-            self.refused[name] = reason
-            raise
-        except (Exception, SystemExit) as error:
-            what = "measured" if isinstance(error, WrongLabelsError) else "made"
-            raise CannotBeMadeError(f"{name} cannot be {what}: {described(error)}") from error
 
     def ceilings(
         self, precision: np.dtype[Any], read_as: np.dtype[Any] | None, coef: Array
@@ -156,6 +139,18 @@ class Session:
                 record.limit = limits.get((record.precision, record.read_as))
             if paces := self.paces.get(record.name):
                 record.disturbed = max(record.disturbed or 0, self.pace.slow_part(paces)) or None
+
+
+@contextmanager
+def making(name: str) -> Generator[None]:
+    """Raise what a predictor's code fails with as a `CannotBeMadeError`."""
+    try:
+        yield
+    except (BaselineError, ChangedDataError, ClusterError, UnavailableError, pytest.exit.Exception):
+        raise
+    except (Exception, SystemExit) as error:
+        what = "measured" if isinstance(error, WrongLabelsError) else "made"
+        raise CannotBeMadeError(f"{name} cannot be {what}: {described(error)}") from error
 
 
 def usable() -> set[int]:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,15 @@ def function(coef: Array) -> Callable[[Array], Array]:
     return partial(linpredict.predict, coef)
 
 
-def in_float32(coef: Array) -> Callable[[Array], Array]:
+def stating(coef: Array, **attributes: Any) -> Callable[[Array], Array]:
     predict = partial(linpredict.predict, coef)
-    predict.precision = np.float32  # type: ignore[attr-defined]
+    vars(predict).update(attributes)
     return predict
 
 
-def of_int16(coef: Array) -> Callable[[Array], Array]:
-    predict = in_float32(coef)
-    predict.read_as = np.int16  # type: ignore[attr-defined]
-    return predict
-
-
-def in_no_precision(coef: Array) -> Callable[[Array], Array]:
-    predict = partial(linpredict.predict, coef)
-    predict.precision = "high"  # type: ignore[attr-defined]
-    return predict
+in_float32 = partial(stating, precision=np.float32)
+of_int16 = partial(stating, precision=np.float32, read_as=np.int16)
+in_no_precision = partial(stating, precision="high")
 
 
 def copying(coef: Array) -> Callable[[Array], Array]:
@@ -176,11 +170,10 @@ def standardising(coef: Array) -> Callable[[Array], Array]:
 
 def late(coef: Array) -> Callable[[Array], Array]:
     """Change the examples when no label is checked any longer."""
-    calls: list[int] = []
+    calls = count(1)
 
     def predict(x: Array) -> Array:
-        calls.append(len(x))
-        if len(calls) > 100:
+        if next(calls) > 100:
             x[:, 0] = 0
         return linpredict.predict(coef, x)
 
@@ -197,10 +190,6 @@ def raising(coef: Array) -> None:
     raise OSError("no\nluck")
 
 
-def refused(coef: Array) -> None:
-    raise ConnectionRefusedError("no server")
-
-
 def exiting(coef: Array) -> None:
     raise SystemExit("no licence")
 
@@ -214,22 +203,20 @@ def raising_in_calls(coef: Array) -> Callable[[Array], Array]:
 
 def raising_late(coef: Array) -> Callable[[Array], Array]:
     predict = linpredict.LinearPredictor(coef).predict
-    calls: list[int] = []
+    calls = count(1)
 
     def predict_or_raise(x: Array) -> Array:
-        calls.append(len(x))
-        return predict(x) if len(calls) < 50 else predict(x[:, 1:])
+        return predict(x) if next(calls) < 50 else predict(x[:, 1:])
 
     return predict_or_raise
 
 
 def without_gc(coef: Array) -> Callable[[Array], Array]:
     """Fail where garbage may be collected when no call warms up any longer."""
-    calls: list[int] = []
+    calls = count(1)
 
     def predict(x: Array) -> Array:
-        calls.append(len(x))
-        assert len(calls) < 150 or not gc.isenabled()
+        assert next(calls) < 150 or not gc.isenabled()
         return linpredict.predict(coef, x)
 
     return predict

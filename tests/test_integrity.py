@@ -87,7 +87,6 @@ def test_shape_of_the_weights_is_each_ones_own() -> None:
 @pytest.mark.parametrize(
     ("name", "sentence", "n"),
     [
-        ("refused", "tests.predictors:refused cannot be made: ConnectionRefusedError: no", 2),
         ("raising", "tests.predictors:raising cannot be made: OSError: no luck", 2),
         ("exiting", "tests.predictors:exiting cannot be made: SystemExit: no licence", 2),
         ("raising_in_calls",

@@ -122,18 +122,17 @@ def test_a_curve_of_ones_own_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("name", "sentence"),
     [
-        (("depends_a_little",), r"to 1 of 64 rows \(1.56 %\) differ from those to all .* one pass"),
-        (("standardising",), "changed the examples that it was given, in place"),
-        (("one_too_few",), r"array of shape \(63,\) for 64 rows, expected one entry for each$"),
-        (("factory_with_path",), "what is of type Model for 64 rows, .* without arguments"),
-        (("wants_columns",), "failed on all 64 rows of ndarray.* where it wants a data frame"),
+        ("depends_a_little", r"to 1 of 64 rows \(1.56 %\) differ from those to all .* one pass"),
+        ("standardising", "changed the examples that it was given, in place"),
+        ("one_too_few", r"array of shape \(63,\) for 64 rows, expected one entry for each$"),
+        ("factory_with_path", "what is of type Model for 64 rows, .* without arguments"),
+        ("wants_columns", "failed on all 64 rows of ndarray.* where it wants a data frame"),
     ],
 )  # fmt: skip
-def test_models_that_are_refused(options: tuple[str, ...], sentence: str) -> None:
-    name, *rest = options
-    done = run(f"--predictor=tests.models:{name}", *OWN, *rest, defaults=NONE)
+def test_models_that_are_refused(name: str, sentence: str) -> None:
+    done = run(f"--predictor=tests.models:{name}", *OWN, defaults=NONE)
     assert done.returncode == 1, done.stdout
     assert "benchmarks/own" not in done.stdout
     lines = [line for line in done.stdout.splitlines() if line.startswith(f"tests.models:{name}")]
