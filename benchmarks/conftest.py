@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -19,7 +19,6 @@ from benchmarks.failures import interruptible
 from benchmarks.gate.checkout import undirected
 from benchmarks.measuring import machine
 from benchmarks.measuring.data import Data
-from benchmarks.measuring.rounds import DRAWN, MAX_ROUNDS, needed
 from benchmarks.measuring.workload import Workload
 from benchmarks.own.answers import OwnExamples
 from benchmarks.own.loading import OWN
@@ -116,26 +115,6 @@ def case(predictor: str, batch_size: int, run: Session, pytestconfig: pytest.Con
         )
     run.begun.add(case.name)
     return case
-
-
-@pytest.fixture
-def rounds_of(pytestconfig: pytest.Config) -> Callable[[Sequence[float]], int]:
-    """Return what tells the number of rounds by the seconds of a pilot's calls.
-
-    They take --benchmark-max-time, or less where fewer make the median as precise as is asked for.
-    """
-    max_time = float(pytestconfig.getoption("benchmark_max_time"))
-    at_least = int(pytestconfig.getoption("benchmark_min_rounds", 5))
-    precision = float(pytestconfig.getoption("benchmark_precision", 0) or 0)
-    confidence = float(pytestconfig.getoption("benchmark_confidence", 0.99))
-
-    def rounds_of(pilot: Sequence[float]) -> int:
-        at_most = min(int(max_time / min(pilot)), MAX_ROUNDS)
-        if precision:
-            at_most = min(at_most, max(DRAWN, needed(pilot, precision, confidence)))
-        return max(at_least, at_most)
-
-    return rounds_of
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from benchmarks.failures import failing
 from benchmarks.gate import report
 from benchmarks.measuring.data import Data
 from benchmarks.measuring.disturbance import PATIENCE, Watch, wait_for_calm
-from benchmarks.measuring.rounds import STRETCH, Rounds, awaited
+from benchmarks.measuring.rounds import DRAWN, MAX_ROUNDS, STRETCH, Rounds, awaited, needed
 from benchmarks.measuring.timing import CLOCK
 from benchmarks.measuring.warm_up import warm_up
 from benchmarks.measuring.workload import Workload
@@ -45,6 +45,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("predictor", "batch_size"), cases)
 
 
+def n_rounds(pilot: Sequence[float], config: pytest.Config) -> int:
+    """Return the number of rounds of a case, by the seconds of a pilot's calls.
+
+    They take --benchmark-max-time, or less where fewer make the median as precise as is asked for.
+    """
+    at_most = min(int(float(config.getoption("benchmark_max_time")) / min(pilot)), MAX_ROUNDS)
+    if precision := float(config.getoption("benchmark_precision", 0) or 0):
+        confidence = float(config.getoption("benchmark_confidence", 0.99))
+        at_most = min(at_most, max(DRAWN, needed(pilot, precision, confidence)))
+    return max(int(config.getoption("benchmark_min_rounds", 5)), at_most)
+
+
 @pytest.mark.filterwarnings("ignore:Benchmark fixture was not used")  # where a predictor fails
 def test_predict(
     benchmark: Any,
@@ -52,7 +64,7 @@ def test_predict(
     data: Data | OwnExamples,
     run: Session,
     say: Callable[[str], None],
-    rounds_of: Callable[[Sequence[float]], int],
+    pytestconfig: pytest.Config,
 ) -> None:
     """Time one batch after the other, in turns with the baseline's where there is one."""
     benchmark.extra_info |= case.as_saved()
@@ -77,7 +89,7 @@ def test_predict(
             if watch.has_waited():
                 patience = wait_for_calm(patience, say)
             rounds = Rounds(until_labels, batches, patience, say)
-            n = rounds_of(calls if sum(calls) > STRETCH else rounds.stretch())
+            n = n_rounds(calls if sum(calls) > STRETCH else rounds.stretch(), pytestconfig)
             CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)
             checks.check_unchanged(starts, case.batch_size)
             run.paces[case.name] = before, run.pace.look()
