@@ -217,15 +217,9 @@ def test_compare_command(tmp_path: Path) -> None:
     saved(tmp_path, "--predictor=packed")
     command = [sys.executable, "-m", "pytest_benchmark", "compare", str(tmp_path / "run.json")]
     for group_by in ("group", "fullname"):
-        done = subprocess.run(
-            [
-                *command,
-                f"--group-by={group_by}",
-                f"--csv={tmp_path / group_by}",
-                f"--histogram={tmp_path / group_by}",
-            ],
-            cwd=ROOT, capture_output=True, text=True,
-        )  # fmt: skip
+        out = tmp_path / group_by
+        options = (f"--group-by={group_by}", f"--csv={out}", f"--histogram={out}")
+        done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert len([line for line in done.stdout.splitlines() if "batch size" in line]) == 2
 
@@ -414,8 +408,9 @@ def test_read_only_checkout(tmp_path: Path) -> None:
     tree, out = tmp_path / "tree", tmp_path / "out"
     copy_work_tree(tree)
     out.mkdir()
+    options = (*SMALL, "--batch-sizes=32", f"--benchmark-json={out}/run.json")
     commands = [
-        [sys.executable, "-m", "pytest", "benchmarks", *SMALL, f"--benchmark-json={out}/run.json"],
+        [sys.executable, "-m", "pytest", "benchmarks", *options],
         [sys.executable, "benchmarks/plot.py", f"{out}/run.json", f"--out={out}/plots"],
         ["touch", "new"],
     ]
@@ -429,7 +424,7 @@ def test_read_only_checkout(tmp_path: Path) -> None:
         pytest.skip(f"nothing can be mounted here: {done.stderr}")
     assert "touch: cannot touch 'new': Read-only file system" in done.stderr
     assert "rror:" not in done.stderr
-    assert "4 passed" in done.stdout
+    assert "2 passed" in done.stdout
     assert (out / "plots" / "latency.png").exists()
     assert {file.name for file in tree.iterdir()}.isdisjoint({".benchmarks", "plots"})
 

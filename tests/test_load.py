@@ -14,6 +14,14 @@ from benchmarks.simulation import Policy, Server, greatest_rates, smallest_enoug
 from tests.helpers.saved_runs import run, script, texts, write
 
 
+@pytest.fixture
+def few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulate a tenth of the requests, for a test that asks for no more precision."""
+    for module in (load, simulation):
+        for name in ("REQUESTS", "DRAWN_REQUESTS"):
+            monkeypatch.setattr(module, name, getattr(module, name) // 10)
+
+
 def mean_wait(rounds: list[float], busy: float) -> float:
     """Return the mean wait in units of the mean service time, one at a time, at some load."""
     server = Server({1: rounds})
@@ -89,6 +97,7 @@ def test_part_of_the_time_that_the_server_computes() -> None:
     assert served.batch_size == 1
 
 
+@pytest.mark.usefixtures("few_requests")
 def test_the_best_wait() -> None:
     rates = {Policy(4): 100.0, Policy(2, 0.005): 101.0}
     assert smallest_enough(rates) == Policy(4)
@@ -113,14 +122,6 @@ def test_slow_rounds_in_a_row_are_worse_than_single_ones() -> None:
     p99 = [Server({1: rounds}).serve(300, 1, 200_000).p(99) for rounds in (in_a_row, single)]
     assert p99[0] > 5 * p99[1]
     assert mean_wait([0.01] * 50, 0.5) == pytest.approx(0.5, rel=0.02)  # equal ones are the same
-
-
-@pytest.fixture
-def few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Simulate a tenth of the requests, for a test of what is said and drawn of them."""
-    for module in (load, simulation):
-        for name in ("REQUESTS", "DRAWN_REQUESTS"):
-            monkeypatch.setattr(module, name, getattr(module, name) // 10)
 
 
 def with_rounds() -> dict[str, Any]:
