@@ -183,11 +183,10 @@ def greatest_rates(
     rates: dict[Policy, float] = {}
     for wait in waits:
         for size in reversed(server.sizes):
-            if size == 1 and wait > waits[0]:
-                continue  # one request is full
+            policy = Policy(size, wait if size > 1 else 0.0)  # one request is full
             best = max(rates.values(), default=0)
-            if size == 1 or server.most(size) > best:  # or it cannot win
-                policy = Policy(size, wait if size > 1 else 0.0)
+            may_win = size == 1 or server.most(size) > best
+            if may_win and policy not in rates:
                 rates[policy] = server.greatest_rate(size, budget, policy.wait, best)
     return rates
 

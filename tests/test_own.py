@@ -20,7 +20,7 @@ from benchmarks.saving.runs import read_run
 from linpredict import predict
 from tests import models
 from tests.helpers.saved_runs import drawn_by, legend
-from tests.helpers.suite import ROOT, run
+from tests.helpers.suite import ROOT, run, saved
 
 OWN = ("--examples=tests.models:examples", "--batch-sizes=1,32")
 NONE: tuple[str, ...] = ("--benchmark-max-time=0.01",)  # no workload
@@ -141,10 +141,7 @@ def test_models_that_are_refused(name: str, sentence: str) -> None:
 
 def test_answers_may_depend_on_the_batch_a_little(tmp_path: Path) -> None:
     options = ("--predictor=tests.models:depends_a_little", "--max-differing=2%")
-    path = tmp_path / "run.json"
-    done = run(*OWN, *options, f"--benchmark-json={path}", defaults=NONE)
-    assert done.returncode == 0, done.stdout
-    case, _ = json.loads(path.read_text())["benchmarks"]
+    case, _ = saved(tmp_path, *OWN, *options, defaults=NONE)["benchmarks"]
     assert case["extra_info"]["differing"] == 1 / 64
 
 

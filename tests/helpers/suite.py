@@ -58,11 +58,9 @@ def run(
         return in_process(lambda: pytest.main(arguments, [plugin or object()]), folder)
 
 
-def saved(
-    tmp_path: Path, *options: str, environment: dict[str, str] | None = None
-) -> dict[str, Any]:
+def saved(tmp_path: Path, *options: str, **how: Any) -> dict[str, Any]:
     """Run the benchmarks and return the JSON they saved."""
     path = tmp_path / "run.json"
-    done = run(f"--benchmark-json={path}", *options, environment=environment)
+    done = run(f"--benchmark-json={path}", *options, **how)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(path.read_text())  # type: ignore[no-any-return]
