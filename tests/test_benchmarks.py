@@ -298,8 +298,8 @@ def test_wrong_predictor_fails(factory: str, message: str) -> None:
             "--predictor: 'math:make' cannot be imported: math has no make",
         ),
         (
-            ["--predictor=math:pi"],
-            "--predictor: 'math:pi' is of type float, expected factory(coef)",
+            ["--predictor=tests.models:model"],
+            "'tests.models:model' is of type Model, expected factory(coef): to measure a model",
         ),
         (["--features=1000000000000"], "the workload needs 456,000,000,002,560 bytes"),
     ],
@@ -335,12 +335,6 @@ def test_ways_to_run(options: list[str], outcome: str) -> None:
     done = run(*options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert outcome in done.stdout
-
-
-def test_without_pytest_benchmark() -> None:
-    done = run("-p", "no:benchmark", "-p", "no:codspeed")
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "pytest-benchmark is needed" in done.stderr
 
 
 @pytest.mark.parametrize(

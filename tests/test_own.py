@@ -176,16 +176,6 @@ def test_options_that_are_refused(options: list[str], sentence: str) -> None:
     assert re.search(sentence, done.stderr), done.stderr
 
 
-def test_a_model_without_examples_is_told_what_to_give() -> None:
-    for name, said in (
-        ("model", "of type Model, expected factory(coef): to measure a model that has its own"),
-        ("factory", "of type function, expected factory(coef)"),
-    ):
-        done = run(f"--predictor=tests.models:{name}")
-        assert done.returncode == pytest.ExitCode.USAGE_ERROR
-        assert said in done.stderr
-
-
 @pytest.mark.parametrize("examples", [True, False])
 def test_weights_of_ones_own(tmp_path: Path, examples: bool) -> None:
     intercept = np.array([0.0, 30.0, -1.0, 2.0])

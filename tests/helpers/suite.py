@@ -31,14 +31,14 @@ def run(
     """Run ``pytest`` with a small workload where nothing else is asked for.
 
     It runs in this process, which saves two seconds, where it needs no other: for another folder,
-    other variables, or other plugins by name.
+    other variables, or several processes.
     """
     if not any(option.startswith(str(ROOT)) for option in options):
         options = (str(ROOT / "benchmarks"), *options)
     arguments = ["-p", "no:cacheprovider", *defaults, *options]
     if "--codspeed" in options:
         environment = {"PYTEST_ADDOPTS": ""}  # its plugin is needed
-    if folder != ROOT or environment or {"-n", "-p"} & {*options}:
+    if folder != ROOT or environment or "-n" in options:
         return subprocess.run(
             [sys.executable, "-m", "pytest", *arguments],
             cwd=folder,
