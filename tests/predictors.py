@@ -22,19 +22,15 @@ from benchmarks.array_types import Array
 from benchmarks.measuring.disturbance import Watch
 
 
-def function(coef: Array) -> Callable[[Array], Array]:
-    return partial(linpredict.predict, coef)
-
-
-def stating(coef: Array, **attributes: Any) -> Callable[[Array], Array]:
+def function(coef: Array, **attributes: Any) -> Callable[[Array], Array]:
     predict = partial(linpredict.predict, coef)
     vars(predict).update(attributes)
     return predict
 
 
-in_float32 = partial(stating, precision=np.float32)
-of_int16 = partial(stating, precision=np.float32, read_as=np.int16)
-in_no_precision = partial(stating, precision="high")
+in_float32 = partial(function, precision=np.float32)
+of_int16 = partial(function, precision=np.float32, read_as=np.int16)
+in_no_precision = partial(function, precision="high")
 
 
 def copying(coef: Array) -> Callable[[Array], Array]:
