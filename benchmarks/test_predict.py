@@ -19,7 +19,7 @@ import pytest
 from benchmarks.failures import failing
 from benchmarks.gate import report
 from benchmarks.measuring.data import Data
-from benchmarks.measuring.disturbance import PATIENCE, Watch, wait_for_calm
+from benchmarks.measuring.disturbance import PATIENCE, Patience, Watch, wait_for_calm
 from benchmarks.measuring.rounds import DRAWN, MAX_ROUNDS, STRETCH, Rounds, awaited, needed
 from benchmarks.measuring.timing import CLOCK
 from benchmarks.measuring.warm_up import warm_up
@@ -81,14 +81,15 @@ def test_predict(
                 read_as = read_as_of(predict, precision)
                 ceilings = run.ceilings(precision, read_as, data.weights[0])
             batches = cycle([data.batch(start, start + case.batch_size) for start in starts])
-            before, patience = run.pace.wait(PATIENCE, say)
+            patience = Patience(PATIENCE, say)
+            before = run.pace.wait(patience)
             watch = Watch()
             until_labels = awaited(predict, data.batch(0, 1))
             calls = warm_up(until_labels, checks, starts)
             differing = checks.conclude()
             if watch.has_waited():
-                patience = wait_for_calm(patience, say)
-            rounds = Rounds(until_labels, batches, patience, say)
+                wait_for_calm(patience)
+            rounds = Rounds(until_labels, batches, patience)
             n = n_rounds(calls if sum(calls) > STRETCH else rounds.stretch(), pytestconfig)
             CLOCK.record(benchmark, n, lambda: rounds.measure(n), rounds.call)
             checks.check_unchanged(starts, case.batch_size)

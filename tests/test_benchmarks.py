@@ -116,7 +116,7 @@ def test_without_a_terminal_something_is_said_now_and_then(
 ) -> None:
     monkeypatch.setattr("benchmarks.conftest.QUIET", -1.0)
     monkeypatch.setattr(
-        "benchmarks.test_predict.wait_for_calm", lambda patience, say: say("waiting") or 0.0
+        "benchmarks.test_predict.wait_for_calm", lambda patience: patience.say("waiting")
     )
     monkeypatch.setattr("benchmarks.test_predict.Watch.has_waited", lambda _: True)
     done = run("--predictor=formula", "--batch-sizes=1")

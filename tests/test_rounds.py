@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.measuring import disturbance, pace, rounds
-from benchmarks.measuring.disturbance import BUSY, Others, Watch, wait_for_calm
+from benchmarks.measuring.disturbance import BUSY, Others, Patience, Watch, wait_for_calm
 from benchmarks.measuring.pace import Pace
 from benchmarks.measuring.rounds import Rounds, drifted, needed
 from linpredict.cores import affinity
@@ -49,8 +49,8 @@ def test_a_neighbour_is_seen_and_a_child_is_none() -> None:
         assert watch.has_waited()
         assert others.cores() > BUSY
         said: list[str] = []
-        assert wait_for_calm(0.3, said.append) == 0
-        assert set(said) == {"waiting for a calm moment"}
+        wait_for_calm(Patience(0.3, said.append))
+        assert said == ["waiting for a calm moment"] * 3
     finally:
         os.kill(pid, signal.SIGKILL)
     with subprocess.Popen(busy) as child:
@@ -67,9 +67,6 @@ class Neighbours:
     disturbed: ClassVar[list[bool]] = []
     take = 1.0  # cores
 
-    def start(self) -> None:
-        pass
-
     def has_waited(self) -> bool:
         return self.disturbed.pop(0) if self.disturbed else False
 
@@ -82,8 +79,7 @@ def neighbours(monkeypatch: pytest.MonkeyPatch) -> type[Neighbours]:
     monkeypatch.setattr(rounds, "Watch", Neighbours)
     monkeypatch.setattr(rounds, "Others", Neighbours)
     monkeypatch.setattr(rounds, "STRETCH", 0.0)  # each round is one
-    monkeypatch.setattr(rounds, "wait_for_calm", lambda patience, say: patience - 1)
-    monkeypatch.setattr(Neighbours, "take", 1.0)
+    monkeypatch.setattr(rounds, "wait_for_calm", lambda patience: None)
     return Neighbours
 
 
@@ -98,64 +94,56 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Rounds:
         now[0] += next(taken)
         return x
 
-    return Rounds(predict, cycle([np.zeros(1)]), 3.0, print)
+    return Rounds(predict, cycle([np.zeros(1)]), Patience(0, print))
 
 
-def test_disturbed_rounds_are_measured_again(
-    neighbours: type[Neighbours], measured: Rounds
+@pytest.mark.parametrize(
+    ("disturbed", "take", "found", "share"),
+    [
+        ([False, True, False], 1.0, [1, 3, 4, 5], 0),  # measured again
+        ([False] + 100 * [True], 1.0, [1, 4, 5, 6], 0.75),  # of half as many again, the last ones
+        (100 * [True], 0.01, [1, 2, 3, 4], 0),  # own threads wait for one another: no neighbours
+    ],
+)
+def test_rounds_that_are_kept(
+    neighbours: type[Neighbours],
+    measured: Rounds,
+    monkeypatch: pytest.MonkeyPatch,
+    disturbed: list[bool],
+    take: float,
+    found: list[float],
+    share: float,
 ) -> None:
-    neighbours.disturbed = [False, True, False]
-    assert measured.measure(4) == [1, 3, 4, 5]
-    assert measured.disturbed == 0
+    monkeypatch.setattr(neighbours, "take", take)
+    neighbours.disturbed = disturbed
+    assert measured.measure(4) == found
+    assert measured.disturbed == share
 
 
 def test_a_calm_moment_is_waited_for_after_two_disturbed_stretches(
     neighbours: type[Neighbours], measured: Rounds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waited = []
-
-    def wait(patience: float, say: object) -> float:
-        waited.append(patience)
-        return 1.0
-
-    monkeypatch.setattr(rounds, "wait_for_calm", wait)
+    waited: list[Patience] = []
+    monkeypatch.setattr(rounds, "wait_for_calm", waited.append)
     neighbours.disturbed = [True, False, True]
     measured.measure(4)
     assert waited == []
     neighbours.disturbed = [True, True]
     measured.measure(4)
-    assert waited == [3.0]
-
-
-def test_what_stays_disturbed_is_told(neighbours: type[Neighbours], measured: Rounds) -> None:
-    neighbours.disturbed = [False] + 100 * [True]
-    assert measured.measure(4) == [1, 4, 5, 6]  # of half as many again, the last ones
-    assert measured.disturbed == 0.75
-
-
-def test_own_threads_that_wait_for_one_another_are_no_neighbours(
-    neighbours: type[Neighbours], measured: Rounds, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(neighbours, "take", 0.01)
-    neighbours.disturbed = 100 * [True]
-    assert len(measured.measure(4)) == 4
-    assert measured.disturbed == 0
+    assert len(waited) == 1
 
 
 def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
+    def refuse(_: str) -> None:
         raise FileNotFoundError
 
-    monkeypatch.setattr("os.listdir", refuse)
-    monkeypatch.setattr(disturbance, "open", refuse, raising=False)
+    monkeypatch.setattr(disturbance, "os", SimpleNamespace(listdir=refuse))
     assert not Watch().has_waited()
     assert Others().cores() <= 0
 
 
 def paced(rates: Iterable[float], monkeypatch: pytest.MonkeyPatch) -> Pace:
-    """Return the pace by rates that are made up, whose looks and pauses take no time."""
-    monkeypatch.setattr(pace, "PAUSE", 1.0)
-    monkeypatch.setattr("benchmarks.measuring.pace.time", SimpleNamespace(sleep=lambda _: None))
+    """Return the pace by rates that are made up, whose looks take no time."""
     monkeypatch.setattr(pace, "rest", lambda: True)
     return Pace(iter(rates).__next__)
 
@@ -182,18 +170,14 @@ def test_threads_that_spin_on_are_no_host(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_better_rate_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
     found = paced([2.0, *[1.0] * 6, 2.0, *[1.0] * 15, 2.0, *[1.0] * 12], monkeypatch)
-    assert found.wait(3.0, said.append) == (2.0, 3.0)
-    assert said == []
-    assert found.wait(3.0, said.append) == (2.0, 1.0)
-    assert len(said) == 2
-    assert found.wait(3.0, said.append) == (1.0, 0.0)
-    assert found.wait(3.0, said.append) == (1.0, 3.0)
-    assert len(said) == 5
-    assert found.wait(3.0, said.append) == (2.0, 3.0)
-    assert found.wait(3.0, said.append) == (1.0, 0.0)
-    assert len(said) == 8
+    monkeypatch.setattr(disturbance, "PAUSE", 2**-7)
+    for rate, n_pauses in ((2.0, 0), (2.0, 2), (1.0, 3), (1.0, 0), (2.0, 0), (1.0, 3)):
+        said: list[str] = []
+        patience = Patience(3 * 2**-7, said.append)
+        assert found.wait(patience) == rate
+        assert said == ["waiting until all cores compute as fast as before"] * n_pauses
+        assert patience.left == (3 - n_pauses) * 2**-7
 
 
 def test_drift_between_quarters() -> None:

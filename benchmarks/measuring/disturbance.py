@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+
+import psutil
 
 WAITED = 0.05  # of the time: waiting for cores of more than that disturbs; of calm calls, 0.01
 OTHERS = 0.02  # of the time of all cores, which others must take for waiting to be of their making
 TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
 BUSY = 0.25  # of a core, taken by others
-LOOK = 0.1  # seconds, to see whether they do: ten ticks
+PAUSE = 0.1  # seconds between two looks, to see whether they do: ten ticks
 PATIENCE = 3.0  # seconds to wait for a calm moment, for each case
 
 
 class Watch:
-    """Tells whether this process was disturbed since it was started."""
+    """Tells whether this process was disturbed since it was made."""
 
     def __init__(self) -> None:
-        self.start()
-
-    def start(self) -> None:
         self._begin = time.perf_counter(), waiting(), busy_and_stolen()[1]
 
     def has_waited(self) -> bool:
@@ -46,16 +44,27 @@ class Others:
         return (busy_and_stolen()[0] - busy - (used() - own)) / seconds
 
 
-def wait_for_calm(patience: float, say: Callable[[str], None]) -> float:
-    """Wait until others take no core, and return what is left of the patience, in seconds."""
-    while patience > 0:
+class Patience:
+    """Seconds that are left to wait, for whatever reason, and what shows that one waits."""
+
+    def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
+        self.left, self.say = seconds, say
+
+    def pause(self, reason: str) -> bool:
+        """Wait for a moment; return whether there was patience for it."""
+        if self.left <= 0:
+            return False
+        self.say(f"waiting {reason}")
+        time.sleep(PAUSE)
+        self.left -= PAUSE
+        return True
+
+
+def wait_for_calm(patience: Patience) -> None:
+    """Wait until others take no core."""
+    others = Others()
+    while patience.pause("for a calm moment") and others.cores() >= BUSY:
         others = Others()
-        say("waiting for a calm moment")
-        time.sleep(min(LOOK, patience))
-        patience -= LOOK
-        if others.cores() < BUSY:
-            break
-    return max(0.0, patience)
 
 
 def waiting() -> float:
@@ -73,20 +82,13 @@ def used() -> float:
 
     A predictor may compute in processes of its own, as Dask's workers are.
     """
-    seconds: dict[int, float] = {}
-    children: dict[int, list[int]] = defaultdict(list)
-    with suppress(OSError):  # not Linux
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                fields = file.read().rpartition(b")")[2].split()  # from state on: proc_pid_stat(5)
-                seconds[int(name)] = TICK * (int(fields[11]) + int(fields[12]))
-                children[int(fields[1])].append(int(name))
-    found, rest = time.process_time(), children[os.getpid()]
-    while rest:
-        pid = rest.pop()
-        found += seconds[pid]
-        rest += children[pid]
-    return found
+    seconds = time.process_time()
+    with suppress(psutil.AccessDenied):  # other users' processes are visible by name alone
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it has ended
+                times = child.cpu_times()
+                seconds += times.user + times.system
+    return seconds
 
 
 def busy_and_stolen() -> tuple[float, float]:

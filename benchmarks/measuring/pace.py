@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 
+from benchmarks.measuring.disturbance import Patience
 from benchmarks.measuring.timing import rest
 
 SLOWER = 1.3  # times, than the best of the run
 LOOKS = 3  # of 10 ms, as one alone may be slow by chance
-PAUSE = 0.1  # seconds
 
 
 class Pace:
@@ -41,14 +40,14 @@ class Pace:
         """Return the part of some rates that are low beside the best of the run."""
         return sum(rate * SLOWER < self._best for rate in rates) / len(rates)
 
-    def wait(self, patience: float, say: Callable[[str], None]) -> tuple[float, float]:
-        """Wait until the rate is not low; return it, and the seconds of patience that are left.
+    def wait(self, patience: Patience) -> float:
+        """Wait until the rate is not low, and return it.
 
         After waiting in vain it is not waited again before the rate has been better.
         """
-        while self.slow_part([rate := self.look()]) and patience > 0 and not self._in_vain:
-            say("waiting until all cores compute as fast as before")
-            time.sleep(PAUSE)
-            patience -= PAUSE
+        reason = "until all cores compute as fast as before"
+        rate = self.look()
+        while self.slow_part([rate]) and not self._in_vain and patience.pause(reason):
+            rate = self.look()
         self._in_vain = self.slow_part([rate]) > 0
-        return rate, max(0.0, patience)
+        return rate

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from benchmarks.array_types import Array, Predict
-from benchmarks.measuring.disturbance import OTHERS, Others, Watch, wait_for_calm
+from benchmarks.measuring.disturbance import OTHERS, Others, Patience, Watch, wait_for_calm
 from linpredict.cores import usable_cores
 
 STRETCH = 0.05  # seconds of rounds that are calm or disturbed together
@@ -30,15 +30,8 @@ class Rounds:
 
     disturbed = 0.0
 
-    def __init__(
-        self,
-        predict: Predict,
-        batches: Iterator[Array],
-        patience: float,
-        say: Callable[[str], None],
-    ) -> None:
-        self._predict, self._batches = predict, batches
-        self._patience, self._say = patience, say
+    def __init__(self, predict: Predict, batches: Iterator[Array], patience: Patience) -> None:
+        self._predict, self._batches, self._patience = predict, batches, patience
 
     def call(self) -> object:
         return self._predict(next(self._batches))
@@ -51,28 +44,22 @@ class Rounds:
         greater than that of another, they count as disturbed, whatever the reason.
         """
         rounds: list[tuple[float, bool]] = []  # seconds, and whether it was calm
-        others, watch, was_calm = Others(), Watch(), True
+        others, was_calm = Others(), True
         while (lacking := n - sum(is_calm for _, is_calm in rounds)) and len(rounds) < LONGER * n:
-            watch.start()
+            watch = Watch()
             stretch = self.stretch(lacking)
             is_calm = not watch.has_waited()
             rounds += [(seconds, is_calm) for seconds in stretch]
             if not (is_calm or was_calm):
-                self._patience = wait_for_calm(self._patience, self._say)
+                wait_for_calm(self._patience)
             was_calm = is_calm
+        disturbed = [i for i, (_, is_calm) in enumerate(rounds) if not is_calm]
         if others.cores() < OTHERS * usable_cores():  # its own threads waited for one another
-            rounds = [(seconds, True) for seconds, _ in rounds]
-        surplus = len(rounds) - n
-        kept = []
-        for seconds, is_calm in rounds:
-            if surplus and not is_calm:
-                surplus -= 1
-            else:
-                kept.append((seconds, is_calm))
-        kept = kept[:n]
-        found = [seconds for seconds, _ in kept]
-        self.disturbed = max(sum(not is_calm for _, is_calm in kept) / n, drifted(found))
-        return found
+            disturbed = []
+        surplus = set(disturbed[: len(rounds) - n])
+        kept = [seconds for i, (seconds, _) in enumerate(rounds) if i not in surplus][:n]
+        self.disturbed = max((len(disturbed) - len(surplus)) / n, drifted(kept))
+        return kept
 
     def stretch(self, most: int = PILOT) -> list[float]:
         """Time calls for `STRETCH` seconds, or so many of them."""
