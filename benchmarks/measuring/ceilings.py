@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from benchmarks.array_types import Array
 from benchmarks.measuring.timing import timed
-from benchmarks.saving.limit import Limit
+from benchmarks.saving.limit import Limit, best
 from linpredict.c.compile import library
 from linpredict.cores import usable_cores
 
@@ -28,7 +29,7 @@ class Ceilings:
     Reading is reading as many bytes as the weights have, again and again: a batch on top of them
     is not read faster. Computing is multiplying and adding in registers. Both move with what else
     a shared machine does, so they are measured next to each case, and the best of the session
-    counts, whatever a case reaches.
+    counts, whatever a case reaches. `limit` is by all that was measured until now.
 
     They are those of a predictor that reads its weights in a dtype, and computes in a precision.
     `coef` is contiguous, and of the dtype of the examples.
@@ -44,9 +45,12 @@ class Ceilings:
     ) -> None:
         self._in_c = InC(precision)
         self._memory = whole_lines(coef, coef.size * (read_as or precision).itemsize)
-        self._shape, self._dtypes = coef.shape, (coef.dtype.name, precision.name)
-        self._read_as = None if read_as is None else read_as.name
-        self.bandwidth = self.flop_rate = 0.0
+        n_classes, n_features = coef.shape
+        self.limit = Limit(
+            n_classes=n_classes, n_features=n_features, dtype=coef.dtype.name,
+            precision=precision.name, read_as=None if read_as is None else read_as.name,
+            bandwidth=0.0, flop_rate=0.0,
+        )  # fmt: skip
 
     def measure(self, for_seconds: float = 0.0) -> None:
         """Measure both in turns for so long, and once at least.
@@ -55,20 +59,12 @@ class Ceilings:
         """
         end = time.perf_counter() + for_seconds
         while True:
-            seconds = self._in_c.seconds_to_read(self._memory)
-            self.bandwidth = max(self.bandwidth, self._memory.nbytes / seconds)
-            self.flop_rate = max(self.flop_rate, self._in_c.multiply_add_rate())
+            bandwidth = self._memory.nbytes / self._in_c.seconds_to_read(self._memory)
+            flop_rate = self._in_c.multiply_add_rate()
+            found = msgspec.structs.replace(self.limit, bandwidth=bandwidth, flop_rate=flop_rate)
+            self.limit = best([self.limit, found])
             if time.perf_counter() >= end:
                 return
-
-    @property
-    def limit(self) -> Limit:
-        """The limit by all that was measured until now."""
-        (n_classes, n_features), (dtype, precision) = self._shape, self._dtypes
-        return Limit(
-            n_classes=n_classes, n_features=n_features, dtype=dtype, precision=precision,
-            read_as=self._read_as, bandwidth=self.bandwidth, flop_rate=self.flop_rate,
-        )  # fmt: skip
 
 
 class InC:

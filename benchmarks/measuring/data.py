@@ -41,16 +41,9 @@ class Data:
 
     n_checked = 64  # examples, at least, whose labels are compared before timing
 
-    def __init__(
-        self,
-        coef: Array,
-        x: Array,
-        labels: Array,
-        intercept: Array | None = None,
-        own: Own = NOTHING,
-    ) -> None:
-        self.coef, self.x, self.labels, self.intercept, self._own = coef, x, labels, intercept, own
-        self.n_samples = len(x)
+    def __init__(self, coef: Array, x: Array, labels: Array, own: Own = NOTHING) -> None:
+        self.coef, self.x, self.labels, self.intercept = coef, x, labels, own.intercept
+        self._own = own
         self._factors = np.random.default_rng(SEED).random(coef.shape[1:]).astype(x.dtype)
         self._of_coef, self._of_x = self._checksums(coef), self._checksums(x)
 
@@ -64,7 +57,7 @@ class Data:
     ) -> Data:
         """Make a workload's data, in arrays that may be given."""
         coef, x = weights(workload, coef, own), examples(workload, x, own)
-        return cls(coef, x, linpredict.predict(coef, x, own.intercept), own.intercept, own)
+        return cls(coef, x, linpredict.predict(coef, x, own.intercept), own)
 
     @property
     def weights(self) -> list[Array]:
@@ -118,8 +111,7 @@ class Data:
         # A row that holds NaN, as one's own may, and did before, counts as unchanged.
         if not np.array_equal(self._checksums(self.coef), self._of_coef, equal_nan=True):
             raise ChangedDataError("changed the weights that it was given, in place")
-        end = self.n_samples
-        rows = [row for start in starts for row in range(start, min(start + batch_size, end))]
+        rows = [row for start in starts for row in range(start, start + batch_size)]
         found = self._checksums(self.x[row] for row in rows)
         if not np.array_equal(found, self._of_x[rows], equal_nan=True):
             raise ChangedDataError("changed the examples that it was given, in place")

@@ -16,11 +16,6 @@ from benchmarks.workers import worker
 from linpredict.cores import control_groups, usable_cores
 from linpredict.kernel import kernel
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
-
 VARIABLES = (
     "OPENBLAS_", "GOTO_", "MKL_", "OMP_", "KMP_", "GOMP_", "BLIS_", "VECLIB_", "NUMEXPR_", "NPY_",
     "LINPREDICT_",
@@ -100,12 +95,13 @@ def available_memory() -> int:
     available: list[int] = [psutil.virtual_memory().available]
     for folder in control_groups("memory"):
         available += left_by(folder)
-    if resource is not None:
-        used = psutil.Process().memory_info()
-        for kind, name in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
-            limit_bytes, _ = resource.getrlimit(kind)
-            if limit_bytes != resource.RLIM_INFINITY:
-                available.append(limit_bytes - getattr(used, name, 0))  # "data" on Linux alone
+    if sys.platform == "linux":
+        process = psutil.Process()
+        used = process.memory_info()
+        for kind, n_used in ((psutil.RLIMIT_AS, used.vms), (psutil.RLIMIT_DATA, used.data)):
+            limit_bytes, _ = process.rlimit(kind)
+            if limit_bytes != psutil.RLIM_INFINITY:
+                available.append(limit_bytes - n_used)
     return max(0, min(available))
 
 
