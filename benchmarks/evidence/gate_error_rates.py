@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +49,6 @@ KINDS = {
 OF_STUBS = (*stubs.SLOW_BUMPS, "extension")  # kinds
 SLOWED = ("commit", *OF_STUBS)
 PACKAGE = ("conftest.py", "pyproject.toml", "linpredict", "benchmarks")
-SLOWDOWN = (
-    stubs.WAITING
-    + """
-
-predict = _slower(predict, {slowdown})
-LinearPredictor.predict = _slower(LinearPredictor.predict, {slowdown})
-"""
-)
 OWN = """
 import numpy as np
 
@@ -79,9 +71,9 @@ __attribute__((noinline)) double unused_{0}(const double *x, long n) {{
 """
 
 
-def slower(slowdown: float) -> str:
-    """Return code after which `predict` takes longer."""
-    return SLOWDOWN.format(slowdown=slowdown).partition("LinearPredictor")[0] if slowdown else ""
+def slower(slowdown: float, *calls: str) -> str:
+    """Return code after which calls take longer."""
+    return stubs.WAITING + "".join(f"\n\n{call} = _slower({call}, {slowdown})\n" for call in calls)
 
 
 def copy_work_tree(folder: Path, *paths: str) -> None:
@@ -99,17 +91,14 @@ def copy_work_tree(folder: Path, *paths: str) -> None:
 @undirected()
 def make_repository(folder: Path, slowdown: float, kind: str = "commit", n: int = 1) -> None:
     """Commit the package and one of one's own, and then slower or with what nothing calls."""
-    git = stubs.git_of(folder)
     copy_work_tree(folder, *PACKAGE)
     own = folder / "own.py"
     own.write_text(OWN)
-    subprocess.run([*git, "init", "--quiet"], check=True)
-    subprocess.run([*git, "add", "."], check=True)
-    subprocess.run([*git, "commit", "--quiet", "--message", "as it stands"], check=True)
+    stubs.commit(folder, "as it stands")
     if slowdown:
-        own.write_text(OWN + slower(slowdown))
+        own.write_text(OWN + slower(slowdown, "predict"))
         with (folder / "linpredict" / "__init__.py").open("a") as file:
-            file.write(SLOWDOWN.format(slowdown=slowdown))
+            file.write(slower(slowdown, "predict", "LinearPredictor.predict"))
     if kind == "layout":
         kernel = folder / "linpredict" / "c" / "kernel.c"
         head, include, rest = kernel.read_text().rpartition("#include")
@@ -120,15 +109,13 @@ def make_repository(folder: Path, slowdown: float, kind: str = "commit", n: int 
         imports = "".join(f"import {name}\n" for name in IMPORTS[: n % len(IMPORTS) + 1])
         unused = "".join(f"def unused_{k}(x):\n    return x + {k}\n" for k in range(80))
         own.write_text(imports + OWN + unused)
-    message = ["--message", f"slower by {slowdown:.0%}"]
-    subprocess.run([*git, "commit", "--quiet", "--all", "--allow-empty", *message], check=True)
+    stubs.commit(folder, f"slower by {slowdown:.0%}")
 
 
 @contextmanager
-def busy(core: int | None) -> Iterator[None]:
-    if core is None:
-        yield
-        return
+def busy() -> Iterator[None]:
+    """Keep a core busy."""
+    core = min(os.sched_getaffinity(0))
     code = f"import os\nos.sched_setaffinity(0, [{core}])\nwhile True: pass"
     process = subprocess.Popen([sys.executable, "-c", code])
     try:
@@ -138,24 +125,20 @@ def busy(core: int | None) -> Iterator[None]:
         process.wait()
 
 
-def pytest(folder: Path, *options: str, python: str = sys.executable) -> int:
-    """Run ``pytest benchmarks/`` in a folder and return its exit status."""
+def gate_run(folder: Path, options: list[str], python: str) -> dict[str, Any]:
+    """Run ``pytest benchmarks/`` in a folder, and return what its gate found."""
+    path = folder / "run.json"
     environment = {k: v for k, v in os.environ.items() if k != "GITHUB_STEP_SUMMARY"}
     suite = folder / "benchmarks" if (folder / "benchmarks").exists() else ROOT / "benchmarks"
     command = [python, "-m", "pytest", str(suite), "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
-        [*command, *options], cwd=folder, capture_output=True, text=True, env=environment
-    )
+        [*command, *options, f"--benchmark-json={path}"],
+        cwd=folder, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
     if done.returncode not in (0, 1):
         said = (done.stdout + done.stderr).strip().splitlines() or ["nothing"]
         error = next((line for line in reversed(said) if "error" in line.lower()), said[-1])
         raise RuntimeError(f"pytest ended with status {done.returncode}: {error}")
-    return done.returncode
-
-
-def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> dict[str, Any]:
-    path = folder / "run.json"
-    failed = pytest(folder, *options, f"--benchmark-json={path}", python=python)
     saved = read_run(path)
     gates = [gate for _, gate in saved.judged]
     return {
@@ -163,7 +146,7 @@ def gate_run(folder: Path, options: list[str], python: str = sys.executable) -> 
         "commit": current_commit(ROOT),
         "workload": saved.judged[0][0].workload if gates else "",
         "replaced": [list(gate.replaced) for gate in gates],
-        "failed": bool(failed),
+        "failed": bool(done.returncode),
         "verdicts": [gate.verdict.value for gate in gates],
         "ratios": [round(gate.ratio, 4) for gate in gates],
         "pairs": [len(gate.pairs) for gate in gates],
@@ -215,11 +198,10 @@ def measure(options: argparse.Namespace) -> None:
         change = options.kind
     other_core = "busy" if options.busy else "idle"
     scenario = ["stubs" if is_of_stubs else options.size, "gate, threshold 5%", other_core, change]
-    core = min(os.sched_getaffinity(0)) if options.busy else None
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     n_before = sum(json.loads(line)["scenario"] == scenario for line in lines)
     for i in range(n_before, n_before + options.runs):
-        with tempfile.TemporaryDirectory() as name, busy(core):
+        with tempfile.TemporaryDirectory() as name, busy() if options.busy else nullcontext():
             folder, python = Path(name), sys.executable
             size = stubs.SIZE if is_of_stubs else SIZES[options.size]
             slowed: list[str] = []

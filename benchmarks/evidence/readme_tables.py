@@ -27,12 +27,12 @@ DATA = Path(__file__).with_name("data") / "gate_error_rates.jsonl"  # a run of t
 MARK = "<!-- data/gate_error_rates.jsonl -->\n\n"
 
 
-def interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the bounds of the chance of what happened `k` times of `n`.
+def interval(k: int, n: int) -> tuple[float, float]:
+    """Return the bounds of the chance of what happened `k` times of `n`, with 95 % confidence.
 
     Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the
     binomial", 1934: where the chance is the lower bound, `k` or more, and where it is the upper
-    one, `k` or fewer, happen in (1 - confidence) / 2 of such runs.
+    one, `k` or fewer, happen in 2.5 % of such runs.
     """
 
     def at_most(k: int, p: float) -> float:
@@ -45,7 +45,7 @@ def interval(k: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
             low, high = (p, high) if at_most(k, p) >= chance else (low, p)
         return low
 
-    tail = (1 - confidence) / 2
+    tail = 0.025
     return highest(k - 1, 1 - tail) if k else 0.0, highest(k, tail) if k < n else 1.0
 
 

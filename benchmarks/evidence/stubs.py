@@ -153,22 +153,22 @@ def blamed(gate: GateRecord) -> list[str]:
     return [one.what.split()[0].replace("-", "_") for one in gate.did_it]
 
 
-def git_of(folder: Path) -> list[str]:
-    """Return the beginning of git commands in a folder, by somebody."""
-    return ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
+def commit(folder: Path, message: str) -> None:
+    """Commit all that a folder holds, by somebody, in a repository of its own."""
+    git = ["git", "-C", str(folder), "-c", "user.name=gate", "-c", "user.email=gate@localhost"]
+    subprocess.run([*git, "init", "--quiet"], check=True)  # or nothing, if it is one
+    subprocess.run([*git, "add", "."], check=True)
+    command = [*git, "commit", "--quiet", "--allow-empty", "--message", message]
+    subprocess.run(command, check=True)
 
 
 @undirected()
 def make_extension(folder: Path, slowdown: float) -> None:
     """Commit a package with a module in C, and another commit in which that is slower."""
-    git = git_of(folder)
-    subprocess.run([*git, "init", "--quiet"], check=True)
     for file, content in OF_EXTENSION.items():
         (folder / file).write_text(content)
     for part in (0, slowdown):
         (folder / "_work.c").write_text(EXTENSION.format(parts=f"{1 + part}"))
-        subprocess.run([*git, "add", "."], check=True)
-        commit = [*git, "commit", "--quiet", "--allow-empty", "--message", f"slower by {part:.0%}"]
-        subprocess.run(commit, check=True)
+        commit(folder, f"slower by {part:.0%}")
     build = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
     subprocess.run(build, cwd=folder, check=True, capture_output=True)
