@@ -88,21 +88,23 @@ def test_refused_before_anything_is_measured(
 
 def test_readme_quotes_the_errors_of_the_data() -> None:
     runs = [json.loads(line) for line in DATA.read_text().splitlines()]
-    small: list[str] = []
-    tiny: list[str] = []
-    for is_slower in (False, True):
-        changes = ("10%",) if is_slower else ("0%", "distribution", "imports", "variable")
-        for size, counts in (("small", small), ("tiny", tiny)):
-            failed = [
-                run["failed"]
-                for run in runs
-                if run["scenario"][0].startswith(size)
-                and run["scenario"][2:] in [["idle", change] for change in changes]
-            ]
-            counts.append(f"{sum(failed)} of {len(failed)}")
+
+    def failed(size: str, *changes: str) -> str:
+        found = [
+            run["failed"]
+            for run in runs
+            if run["scenario"][0].startswith(size)
+            and run["scenario"][2:] in [["idle", change] for change in changes]
+        ]
+        return f"{sum(found)} of {len(found)}"
+
+    nothing = "0%", "distribution", "imports", "variable"
     readme = " ".join((README.parents[1] / "README.md").read_text().split())
-    assert "{} unchanged runs failed, {} that were 10 % slower; ".format(*small) in readme
-    assert "with small models, from 3 × 30 on, {} and {}.".format(*tiny) in readme
+    assert (
+        f"{failed('small', *nothing)} unchanged runs failed, {failed('small', '10%')} that were "
+        f"10 % slower; with small models, from 3 × 30 on, {failed('tiny', *nothing)} and "
+        f"{failed('tiny', '10%')}."
+    ) in readme
 
 
 @pytest.mark.alone

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from benchmarks.array_types import Array
 from benchmarks.errors import UnavailableError, WrongLabelsError
-from benchmarks.measuring.data import Data, examples, weights
+from benchmarks.measuring.data import Data, weights
 from benchmarks.measuring.labels import check_near_ties, near_ties
 from benchmarks.measuring.warm_up import warm_up
 from benchmarks.measuring.workload import Workload
@@ -66,10 +67,9 @@ class Stale:
 def warmed_up(
     predict_from: Callable[[Array, Array], Array], batch_size: int, workload: Workload
 ) -> None:
-    coef, x = weights(workload), examples(workload)
-    data = Data(coef, x, predict(coef, x))
-    starts = range(0, len(x) - batch_size + 1, batch_size)
-    warm_up(lambda batch: predict_from(coef, batch), data, starts)
+    data = Data.of(workload)
+    starts = workload.case("", batch_size).starts
+    warm_up(lambda x: predict_from(data.coef, x), data, starts)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64, 128])
@@ -201,8 +201,6 @@ def test_the_fastest_way_is_chosen_for_each_batch_size() -> None:
 
     def way(name: str, seconds_of: Callable[[int], float]) -> Callable[[Array], Array]:
         def predict(x: Array) -> Array:
-            import time
-
             calls.append(name)
             time.sleep(seconds_of(len(x)))
             return x
