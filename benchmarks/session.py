@@ -138,7 +138,8 @@ class Session:
             if record.precision and not record.gate:
                 record.limit = limits.get((record.precision, record.read_as))
             if paces := self.paces.get(record.name):
-                record.disturbed = max(record.disturbed or 0, self.pace.slow_part(paces)) or None
+                low = sum(map(self.pace.is_low, paces)) / len(paces)
+                record.disturbed = max(record.disturbed or 0, low) or None
 
 
 @contextmanager

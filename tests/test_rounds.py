@@ -152,8 +152,8 @@ def test_a_low_rate_of_all_cores_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     found = paced([8.0, 5.0, 5.5, 5.2, 5.0, 7.0, 10.0], monkeypatch)
     rates = [found.look() for _ in range(4)]
     assert rates == [8.0, 5.5, 7.0, 10.0]  # one slow look is none
-    assert found.slow_part(rates) == 0.5  # by the best of the run, which came last
-    assert found.slow_part([5.5, 7.0]) == 1
+    # Beside the best of the run, which came last.
+    assert [found.is_low(rate) for rate in rates] == [False, True, True, False]
 
 
 def test_threads_that_spin_on_are_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ def test_threads_that_spin_on_are_no_host(monkeypatch: pytest.MonkeyPatch) -> No
     first = found.look()
     monkeypatch.setattr(pace, "rest", lambda: True)
     assert found.look() == 8.0
-    assert found.slow_part([first]) == 0
+    assert not found.is_low(first)
 
 
 def test_a_better_rate_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:

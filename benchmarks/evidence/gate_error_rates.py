@@ -29,7 +29,6 @@ from benchmarks import script
 from benchmarks.evidence import stubs
 from benchmarks.evidence.readme_tables import DATA
 from benchmarks.gate.checkout import current_commit, undirected
-from benchmarks.saving.atomic_write import check_writable
 from benchmarks.saving.runs import read_run
 from benchmarks.wording.quantities import percentage, positive
 
@@ -154,14 +153,6 @@ def gate_run(folder: Path, options: list[str], python: str) -> dict[str, Any]:
     }
 
 
-def writable(text: str) -> Path:
-    try:
-        check_writable(Path(text))
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text} cannot be written: {error.strerror}") from error
-    return Path(text)
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure how often the gate errs.")
     parser.add_argument("--runs", type=positive, default=10, metavar="N", help="default: 10")
@@ -175,7 +166,7 @@ def main() -> int:
         help="what differs: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()),
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=writable, default=str(DATA), metavar="FILE",  # a string is parsed, too
+        "--out", type=Path, default=DATA, metavar="FILE",
         help="add a line for each run here (default: %(default)s)",
     )  # fmt: skip
     options = parser.parse_args()
@@ -198,7 +189,8 @@ def measure(options: argparse.Namespace) -> None:
         change = options.kind
     other_core = "busy" if options.busy else "idle"
     scenario = ["stubs" if is_of_stubs else options.size, "gate, threshold 5%", other_core, change]
-    lines = options.out.read_text().splitlines() if options.out.exists() else []
+    options.out.touch()  # or it cannot be written, before anything is measured
+    lines = options.out.read_text().splitlines()
     n_before = sum(json.loads(line)["scenario"] == scenario for line in lines)
     for i in range(n_before, n_before + options.runs):
         with tempfile.TemporaryDirectory() as name, busy() if options.busy else nullcontext():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from benchmarks.measuring.disturbance import Patience
 from benchmarks.measuring.timing import rest
@@ -32,13 +32,13 @@ class Pace:
         for _ in range(LOOKS):
             rate = max(rate, self._rate())
             self._best = max(self._best, rate)
-            if not self.slow_part([rate]):
+            if not self.is_low(rate):
                 break
         return rate
 
-    def slow_part(self, rates: Sequence[float]) -> float:
-        """Return the part of some rates that are low beside the best of the run."""
-        return sum(rate * SLOWER < self._best for rate in rates) / len(rates)
+    def is_low(self, rate: float) -> bool:
+        """Tell whether a rate is low beside the best of the run."""
+        return rate * SLOWER < self._best
 
     def wait(self, patience: Patience) -> float:
         """Wait until the rate is not low, and return it.
@@ -47,7 +47,7 @@ class Pace:
         """
         reason = "until all cores compute as fast as before"
         rate = self.look()
-        while self.slow_part([rate]) and not self._in_vain and patience.pause(reason):
+        while self.is_low(rate) and not self._in_vain and patience.pause(reason):
             rate = self.look()
-        self._in_vain = self.slow_part([rate]) > 0
+        self._in_vain = self.is_low(rate)
         return rate

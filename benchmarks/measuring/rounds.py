@@ -65,13 +65,12 @@ class Rounds:
         """Time calls for `STRETCH` seconds, or so many of them."""
         predict, clock = self._predict, time.perf_counter
         found: list[float] = []
-        add = found.append
         end = clock() + STRETCH
         for batch in self._batches:
             start = clock()
             predict(batch)
             stop = clock()
-            add(stop - start)
+            found.append(stop - start)
             if stop > end or len(found) == most:
                 break
         return found

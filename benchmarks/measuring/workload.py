@@ -69,11 +69,7 @@ class Workload:
 
     @property
     def weights_nbytes(self) -> int:
-        return self.n_classes * self.example_nbytes
-
-    @property
-    def example_nbytes(self) -> int:
-        return self.n_features * ITEMSIZE.get(self.dtype, 0)
+        return self.n_classes * self.n_features * ITEMSIZE.get(self.dtype, 0)
 
 
 WORKLOAD = pytest.StashKey[Workload]()
