@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.array_types import Array
+from benchmarks.array_types import Array, Predict
 from benchmarks.errors import UnavailableError, WrongLabelsError
 from benchmarks.measuring.data import Data, weights
 from benchmarks.measuring.labels import check_near_ties, near_ties
@@ -167,9 +167,9 @@ def test_peer_leaves_other_cores_alone(peer: str, how: str) -> None:
     cores = os.sched_getaffinity(0)
     if len(cores) < 2:
         pytest.skip("there is one core")
-    pinned = ["taskset", "--cpu-list", str(min(cores))] * (how == "affinity")
+    pinned = ["taskset", "--cpu-list", str(min(cores))] if how == "affinity" else []
     asked = {"OMP_NUM_THREADS": "1"} if how == "OMP_NUM_THREADS" else {}
-    quota = ["1"] * (how == "quota")
+    quota = ["1"] if how == "quota" else []
     done = subprocess.run(
         [*pinned, sys.executable, "-c", COMPUTING, peer, *quota],
         cwd=Path(__file__).parents[1], env=ENVIRONMENT | asked, capture_output=True, text=True,
@@ -199,19 +199,15 @@ def test_extra_that_has_a_peer(monkeypatch: pytest.MonkeyPatch, peer: str, extra
 def test_the_fastest_way_is_chosen_for_each_batch_size() -> None:
     calls: list[str] = []
 
-    def way(name: str, seconds_of: Callable[[int], float]) -> Callable[[Array], Array]:
+    def way(name: str, fast_at: int) -> Predict:
         def predict(x: Array) -> Array:
             calls.append(name)
-            time.sleep(seconds_of(len(x)))
+            time.sleep(0 if len(x) == fast_at else 0.02)
             return x
 
         return predict
 
-    chosen = choose_fastest(
-        way("a", lambda n: 0.02 * (n != 1)),
-        way("b", lambda n: 0.02 * (n != 2)),
-        way("c", lambda n: 0.02 * (n != 3)),
-    )
+    chosen = choose_fastest(way("a", 1), way("b", 2), way("c", 3))
     for n, name in ((1, "a"), (2, "b"), (3, "c"), (1, "a")):
         chosen(np.zeros(n))
         calls.clear()

@@ -36,6 +36,7 @@ def compute() -> None:
         pass
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
 @pytest.mark.usefixtures("one_core")
 def test_a_neighbour_is_seen_and_a_child_is_none() -> None:
