@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import pytest
 
@@ -36,7 +36,7 @@ class Workload:
         """Return the random workload that the command line asks for."""
         asked = {f"n_{name}": config.getoption(name) for name in ("classes", "features", "samples")}
         asked["dtype"] = config.getoption("dtype")
-        return replace(cls(), **{key: value for key, value in asked.items() if value})
+        return cls(**{key: value for key, value in asked.items() if value})
 
     def __str__(self) -> str:
         """Name the workload in a few characters, as in ``64x262144x1024-float64``."""
