@@ -50,21 +50,19 @@ class Patience:
     def __init__(self, seconds: float, say: Callable[[str], None]) -> None:
         self.left, self.say = seconds, say
 
-    def pause(self, reason: str) -> bool:
-        """Wait for a moment; return whether there was patience for it."""
-        if self.left <= 0:
-            return False
+    def pause(self, reason: str) -> None:
         self.say(f"waiting {reason}")
         time.sleep(PAUSE)
         self.left -= PAUSE
-        return True
 
 
 def wait_for_calm(patience: Patience) -> None:
     """Wait until others take no core."""
-    others = Others()
-    while patience.pause("for a calm moment") and others.cores() >= BUSY:
+    while patience.left > 0:
         others = Others()
+        patience.pause("for a calm moment")
+        if others.cores() < BUSY:
+            break
 
 
 def waiting() -> float:

@@ -45,9 +45,9 @@ class Pace:
 
         After waiting in vain it is not waited again before the rate has been better.
         """
-        reason = "until all cores compute as fast as before"
         rate = self.look()
-        while self.is_low(rate) and not self._in_vain and patience.pause(reason):
+        while self.is_low(rate) and patience.left > 0 and not self._in_vain:
+            patience.pause("until all cores compute as fast as before")
             rate = self.look()
         self._in_vain = self.is_low(rate)
         return rate
