@@ -86,6 +86,11 @@ def check_workload(config: pytest.Config) -> Workload:
 
 def check_benchmark(config: pytest.Config) -> None:
     """Refuse what pytest-benchmark takes, and what ends a run or makes its figures no latencies."""
+    max_time = config.getoption("benchmark_max_time")
+    if not 0 <= float(max_time) < 1e9:  # nor NaN
+        raise pytest.UsageError(
+            f"--benchmark-max-time: {max_time} is not a number of seconds like 2"
+        )
     if (timer := config.getoption("benchmark_timer")) != "time.perf_counter":
         raise pytest.UsageError(
             f"--benchmark-timer: latencies are measured by time.perf_counter, not {timer}: leave "

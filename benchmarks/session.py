@@ -74,6 +74,8 @@ class Session:
         """
         if name not in self._predictors:
             with making(name):
+                if name == "packed" and data.weights and len(data.weights[0]) < 2:
+                    raise UnavailableError("packed tells two classes apart, or more")
                 cores = usable()
                 predict = by_name.make(name, *data.weights)
                 checks = data.checks_for(predict)

@@ -212,6 +212,8 @@ def test_file_that_cannot_be_replaced_is_written_over(
 @pytest.mark.parametrize(
     ("option", "message"),
     [
+        ("--benchmark-max-time=inf", "--benchmark-max-time: Infinity is not a number of seconds"),
+        ("--benchmark-max-time=-1", "--benchmark-max-time: -1 is not"),
         ("--benchmark-timer=time.process_time", "not time.process_time: leave it out"),
         ("--benchmark-group-by=group,param:no", "--benchmark-group-by: 'param:no' is not one of"),
     ],
