@@ -24,7 +24,6 @@ import pytest
 from benchmarks import comparison
 from benchmarks.evidence import stubs
 from benchmarks.evidence.gate_error_rates import make_repository
-from benchmarks.gate import gate as gate_module
 from benchmarks.gate.gate import FEWEST
 from benchmarks.measuring.rounds import MAX_ROUNDS
 from tests.helpers.processes import ENVIRONMENT, heed_interrupts
@@ -43,7 +42,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Its gate makes one process of each side instead of three.
     """
-    folder = tmp_path_factory.mktemp("template")
+    folder = tmp_path_factory.mktemp("template") / "repository"
+    folder.mkdir()
     make_repository(folder, 0)
     change(folder, "\nPROCESSES = 3 ", "\nPROCESSES = 1 ", SIDES)
     # By their contents: a change of the same size may come in the same second.
@@ -87,35 +87,26 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 def command(
     folder: Path,
     *options: str,
-    suite: str = "benchmarks",
-    workload: tuple[str, ...] = WORKLOAD,
-    threads: dict[str, str] = ONE_THREAD,
-) -> tuple[list[str], dict[str, str]]:
-    temporary = folder.parent / "temporary"
-    temporary.mkdir(exist_ok=True)
-    # The last one limits what is not compared.
-    limits = [LIMIT, "--baseline-seconds=10", "--benchmark-max-time=0.01"]
-    arguments = ["-p", "no:cacheprovider", suite, *workload, *limits, *options]
-    environment = ENVIRONMENT | threads | {"TMPDIR": str(temporary)}
-    return [sys.executable, "-m", "pytest", *arguments], environment
-
-
-def run(
-    folder: Path,
-    *options: str,
-    suite: str = "benchmarks",
     workload: tuple[str, ...] = WORKLOAD,
     threads: dict[str, str] = ONE_THREAD,
     **variables: str,
-) -> subprocess.CompletedProcess[str]:
+) -> tuple[list[str], dict[str, str]]:
+    """Return what runs the benchmarks of ``repository`` for that, or for a folder beside it."""
+    temporary = folder.parent / "temporary"
+    temporary.mkdir(exist_ok=True)
+    suite = str(folder.parent / "repository" / "benchmarks")
+    # The last one limits what is not compared.
+    limits = [LIMIT, "--baseline-seconds=10", "--benchmark-max-time=0.01"]
+    arguments = ["-p", "no:cacheprovider", suite, *workload, *limits, *options]
+    environment = ENVIRONMENT | threads | {"TMPDIR": str(temporary)} | variables
+    return [sys.executable, "-m", "pytest", *arguments], environment
+
+
+def run(folder: Path, *options: str, **named: Any) -> subprocess.CompletedProcess[str]:
     """Run the benchmarks for a repository, and see that they leave nothing behind."""
     before = git(folder, "status", "--porcelain")
-    arguments, environment = command(
-        folder, *options, suite=suite, workload=workload, threads=threads
-    )
-    done = subprocess.run(
-        arguments, cwd=folder, env=environment | variables, capture_output=True, text=True
-    )
+    arguments, environment = command(folder, *options, **named)
+    done = subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True)
     left_behind(folder)
     assert before == git(folder, "status", "--porcelain")
     assert "Traceback" not in done.stdout + done.stderr
@@ -143,23 +134,17 @@ def test_unchanged_code_passes(repository: Path) -> None:
     summary.write_text("what was there\n")
     path = repository.parent / "run.json"
     done = run(
-        repository,
-        "--baseline=HEAD~1",
-        "--baseline-seconds=20",
-        f"--benchmark-json={path}",
-        threads={},
-        GITHUB_STEP_SUMMARY=str(summary),
-    )
+        repository, "--baseline=HEAD~1", "--batch-sizes=8", f"--benchmark-json={path}",
+        threads={}, GITHUB_STEP_SUMMARY=str(summary),
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     verdict = re.search(r"gate passed against \w{7}, threshold 1\.3: .*", done.stdout)
     assert verdict
     assert summary.read_text().startswith(f"what was there\n### {verdict[0]}\n")
-    assert summary.read_text().count("\n| ") == 5
+    assert summary.read_text().count("\n| ") == 3
     assert "s left" not in done.stdout
     cases = json.loads(path.read_text())["benchmarks"]
-    assert [case["param"].split("-20x")[0] for case in cases] == [
-        f"{name}-{size}" for size in (1, 8) for name in ("formula", "packed")
-    ]
+    assert [case["param"].split("-20x")[0] for case in cases] == ["formula-8", "packed-8"]
     n_whole = 0
     for case in cases:
         result = case["extra_info"]["gate"]
@@ -167,7 +152,7 @@ def test_unchanged_code_passes(repository: Path) -> None:
         assert len(result["pairs"]) >= FEWEST
         assert result["max_slowdown"] == 0.3
         assert result["verdict"] in ("same", "faster", "undecided")
-        assert result["confidence"] == pytest.approx(1 - 2 * 0.01 / 4)
+        assert result["confidence"] == pytest.approx(1 - 2 * 0.01 / 2)
         low, high = result["interval"]
         assert low < result["ratio"] < high
         ratios = [new / old for new, old in result["pairs"]]
@@ -185,24 +170,6 @@ def test_unchanged_code_passes(repository: Path) -> None:
     assert n_whole
 
 
-def test_progress_on_a_terminal(repository: Path) -> None:
-    arguments, environment = command(
-        repository, "--baseline=HEAD~1", "--batch-sizes=8", "--predictor=packed"
-    )
-    terminal, output = pty.openpty()
-    with subprocess.Popen(arguments, cwd=repository, env=environment, stdout=output):
-        os.close(output)
-        shown = b"".join(iter(lambda: read(terminal), b"")).decode()
-    os.close(terminal)
-    said = re.findall(r"(\w+), batch 8: (\d+) pairs, at most (\d+) s left", shown)
-    assert {name for name, _, _ in said} == {"packed"}
-    left = [int(seconds) for _, _, seconds in said]
-    assert left == sorted(left, reverse=True)
-    assert 0 < left[0] <= gate_module.SECONDS
-    assert shown.index("pairs, at most") < shown.index("[100%]")
-    assert "packed, batch 8: making 1 of 2" in shown
-
-
 def read(terminal: int) -> bytes:
     """Read what comes within a minute, and nothing when the other end is closed."""
     assert select.select([terminal], [], [], 60)[0]
@@ -212,25 +179,46 @@ def read(terminal: int) -> bytes:
         return b""
 
 
+def read_all(terminal: int) -> bytes:
+    return b"".join(iter(lambda: read(terminal), b""))
+
+
 @pytest.mark.alone
-def test_slower_work_tree_fails(repository: Path) -> None:
+def test_slower_work_tree_fails_on_a_terminal(repository: Path) -> None:
     slow_down(repository)
     as_users_have_it(repository)
+    change(repository, "OFTEN = 1.0", "OFTEN = 0", "benchmarks/gate/gate.py")
     path = repository.parent / "run.json"
-    done = run(repository, "--baseline=HEAD", "--predictor=packed", f"--benchmark-json={path}")
+    arguments, environment = command(
+        repository, "--baseline=HEAD", "--predictor=packed", "--color=no",
+        "--baseline-seconds=9.6", f"--benchmark-json={path}",
+    )  # fmt: skip
+    terminal, output = pty.openpty()
+    with subprocess.Popen(arguments, cwd=repository, env=environment, stdout=output) as process:
+        os.close(output)
+        shown = read_all(terminal).decode()
+    os.close(terminal)
+    assert process.returncode == 1, shown
     commit = git(repository, "rev-parse", "HEAD")[:7]
-    assert done.returncode == 1
     said = re.search(
         rf"packed, batch 8: (\S+)x slower than {commit} "
         r"\(98 % interval (\S+) to (\S+); threshold 1\.3\)",
-        done.stdout,
+        shown,
     )
     assert said
     ratio, low, high = map(float, said.groups())
     assert 1.3 < low <= ratio <= high
     end = "2 slower (packed 1, packed 8)"
-    assert f"gate failed against {commit}, threshold 1.3: {end}" in done.stdout
+    assert f"gate failed against {commit}, threshold 1.3: {end}" in shown
     assert len(json.loads(path.read_text())["benchmarks"]) == 2
+    # Its progress.
+    told = re.findall(r"(\w+), batch [18]: \d+ pairs, at most (\d+) s left", shown)
+    assert {name for name, _ in told} == {"packed"}
+    left = [int(seconds) for _, seconds in told]
+    assert left == sorted(left, reverse=True)
+    assert left[-1] < 10
+    assert shown.index("pairs, at most") < shown.index("[100%]")
+    assert "packed, batch 1: making 1 of 6" in shown
 
 
 def test_undecided(repository: Path) -> None:
@@ -267,10 +255,11 @@ def test_predictor_that_the_baseline_lacks_is_new(repository: Path) -> None:
     change(repository, '__all__ = ["LinearPredictor", "predict"]', '__all__ = ["predict"]')
     git(repository, "commit", "-qam", "without LinearPredictor")
     git(repository, "revert", "--no-edit", "HEAD")
-    done = run(repository, "--baseline=HEAD~1", "--predictor=packed", "--predictor=formula")
+    predictors = "--predictor=packed", "--predictor=formula"
+    done = run(repository, "--baseline=HEAD~1", "--batch-sizes=8", *predictors)
     assert done.returncode == 0, done.stdout
-    assert re.search(r"gate passed against \w{7}, threshold 1\.3: .*\b2 new", done.stdout)
-    assert " 99 % interval " in done.stdout  # the chance of an error is shared by two cases
+    assert re.search(r"gate passed against \w{7}, threshold 1\.3: .*\b1 new", done.stdout)
+    assert " 98 % interval " in done.stdout  # no other case shares the chance of an error
 
 
 def test_broken_baseline(repository: Path) -> None:
@@ -361,27 +350,29 @@ def test_interruption_leaves_nothing_behind(
         assert more, said
         said += more
     process.send_signal(sent)
-    while more := read(terminal):
-        said += more
+    said += read_all(terminal)
     os.close(terminal)
     assert process.wait(timeout=60) == (2 if sent == signal.SIGINT else 128 + sent), said
     left_behind(repository)
 
 
-@pytest.fixture
-def own(repository: Path) -> Path:
-    """A repository with a package of one's own in src/, whose second commit is slower."""
-    folder = repository.parent / "own"
-    (folder / "src" / "mine").mkdir(parents=True)
-    (folder / "src" / "mine" / "__init__.py").write_text("from mine.serving import serve\n")
-    serving = folder / "src" / "mine" / "serving.py"
-    serving.write_text(OWN)
+def repository_of(folder: Path, name: str, text: str) -> Path:
+    """Make a repository of a module."""
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text(text)
     git(folder, "init", "-q")
     ignore_compiled(folder)
-    for message in ("first", "slower"):
-        git(folder, "add", ".")
-        git(folder, "commit", "-qm", message)
-        serving.write_text(OWN.replace("SLOWER = 0", "SLOWER = 0.002"))
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "first")
+    return folder
+
+
+@pytest.fixture
+def own(repository: Path) -> Path:
+    """A repository with a module of one's own in src/, whose second commit is slower."""
+    folder = repository_of(repository.parent / "own", "src/mine.py", OWN)
+    change(folder, "SLOWER = 0", "SLOWER = 0.002", "src/mine.py")
+    git(folder, "commit", "-qam", "slower")
     return folder
 
 
@@ -407,27 +398,19 @@ from importlib.util import spec_from_file_location
 class Finder:
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name == "mine":
-            file = {0!r} + "/__init__.py"
-            return spec_from_file_location(name, file, submodule_search_locations=[{0!r}])
+        return spec_from_file_location(name, {!r}) if name == "mine" else None
 
 sys.meta_path.append(Finder)
 """
 
 
-def run_own(own: Path, *options: str, path: str = "src") -> subprocess.CompletedProcess[str]:
-    return run(
-        own, "--predictor=mine:serve", "--batch-sizes=8", *options,
-        suite=suite_beside(own), PYTHONPATH=str(own / path),
-    )  # fmt: skip
-
-
-def suite_beside(folder: Path) -> str:
-    return str(folder.parent / "repository" / "benchmarks")
+def run_own(own: Path, path: str) -> subprocess.CompletedProcess[str]:
+    options = "--predictor=mine:serve", "--batch-sizes=8", "--baseline=HEAD~1"
+    return run(own, *options, PYTHONPATH=str(own / path))
 
 
 def test_own_predictor_at_another_commit(own: Path) -> None:
-    done = run_own(own, "--baseline=HEAD~1")
+    done = run_own(own, "src")
     first, last = (git(own, "rev-parse", "--short=7", rev).strip() for rev in ("HEAD~1", "HEAD"))
     assert done.returncode == 1, done.stdout + done.stderr
     assert f"what differs, {first} → current:\n  commit: {first} → {last}\npredictor" in done.stdout
@@ -437,25 +420,22 @@ def test_own_predictor_at_another_commit(own: Path) -> None:
 def test_own_predictor_that_the_commit_lacks(own: Path) -> None:
     git(own, "mv", "src", "lib")
     git(own, "commit", "-qm", "moved")
-    done = run_own(own, "--baseline=HEAD~1", path="lib")
+    done = run_own(own, "lib")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 new" in done.stdout
-
-
-def test_both_sides_would_import_the_same_code(own: Path) -> None:
-    # As an editable install does whose finder knows one folder, whatever comes first.
-    git(own, "mv", "src", "lib")
-    git(own, "commit", "-qam", "moved")
+    # Both sides would import the same code where an editable install has a finder that knows one
+    # folder, whatever comes first.
     hooks = own.parent / "hooks"
     hooks.mkdir()
-    (hooks / "sitecustomize.py").write_text(FINDER.format(str(own / "lib" / "mine")))
-    done = run_own(own, "--baseline=HEAD~1", path=str(hooks))
+    (hooks / "sitecustomize.py").write_text(FINDER.format(str(own / "lib" / "mine.py")))
+    done = run_own(own, str(hooks))
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout + done.stderr
-    assert re.search(r"\w{7} has no module mine.*, and .*/own/lib/mine/.* would be", done.stdout)
+    assert re.search(r"\w{7} has no module mine, and .*/own/lib/mine.py would be", done.stdout)
 
 
 MODEL = """
 import numpy as np
+import os
 import time
 SLOWER, BIAS, SHIFT = 0, 0, 0
 RNG = np.random.default_rng(0)
@@ -479,31 +459,22 @@ model = Model()
 @pytest.fixture
 def shop(repository: Path) -> Path:
     """A repository with a model of one's own and its examples."""
-    folder = repository.parent / "shop"
-    folder.mkdir()
-    (folder / "shop.py").write_text(MODEL)
-    git(folder, "init", "-q")
-    ignore_compiled(folder)
-    git(folder, "add", ".")
-    git(folder, "commit", "-qm", "model")
-    return folder
+    return repository_of(repository.parent / "shop", "shop.py", MODEL)
 
 
 @pytest.mark.parametrize(
-    ("change", "status", "said"),
+    ("numbers", "status", "said"),
     [
-        ("", 0, ["between {0} and current nothing differs", "gate passed"]),
-        ("BIAS, SHIFT = 5, 1", 1, [
+        ("0, 0, 0", 0, ["between {0} and current nothing differs", "gate passed"]),
+        ("0, 5, 1", 1, [
             "  examples: ndarray-64x300-float64-", "shop:model, batch 8: answers differ for",
             "from those of {0}, more than --max-dif", "1 same, answers differ (shop:model)",
         ]),
     ],
 )  # fmt: skip
-def test_model_of_ones_own(shop: Path, change: str, status: int, said: list[str]) -> None:
+def test_model_of_ones_own(shop: Path, numbers: str, status: int, said: list[str]) -> None:
     """Each side makes the model and the examples of its own source."""
-    if change:
-        text = MODEL.replace("\nRNG", f"\n{change}\nRNG", 1)
-        (shop / "shop.py").write_text(text)
+    change(shop, "SHIFT = 0, 0, 0", f"SHIFT = {numbers}", "shop.py")
     done = run_shop(shop, "--baseline=HEAD")
     assert done.returncode == status, done.stdout + done.stderr
     commit = git(shop, "rev-parse", "--short=7", "HEAD").strip()
@@ -517,15 +488,13 @@ def test_model_of_ones_own(shop: Path, change: str, status: int, said: list[str]
 def run_shop(shop: Path, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return run(
         shop, "--predictor=shop:model", "--examples=shop:examples", "--batch-sizes=8",
-        f"--benchmark-json={shop.parent / 'run.json'}", *options,
-        suite=suite_beside(shop), workload=(), threads=ONE_THREAD, **variables,
+        f"--benchmark-json={shop.parent / 'run.json'}", *options, workload=(), **variables,
     )  # fmt: skip
 
 
 def test_which_of_two_things_did_it(shop: Path) -> None:
-    text = MODEL.replace("SLOWER, BIAS", "import os\nSLOWER, BIAS")
-    slower = text.replace("= 0, 0, 0", '= 0.002 + 0.002 * ("FAST" not in os.environ), 0, 0')
-    (shop / "shop.py").write_text(slower)
+    slower = '0.002 + 0.002 * ("FAST" not in os.environ)'
+    change(shop, "SLOWER, BIAS, SHIFT = 0", f"SLOWER, BIAS, SHIFT = {slower}", "shop.py")
     summary = shop.parent / "summary.md"
     options = ["--baseline-set=FAST=1", "--baseline-set=OTHER=1", "--blame"]
     done = run_shop(shop, *options, GITHUB_STEP_SUMMARY=str(summary))
@@ -547,7 +516,7 @@ def test_compiled_parts_at_another_commit(repository: Path, tmp_path: Path) -> N
     stubs.make_extension(folder, 1.0)
     ignore_compiled(folder)
     options = "--predictor=own:serve", "--baseline=HEAD~1", "--features=100", "--batch-sizes=8"
-    done = run(folder, *options, suite=suite_beside(folder), XDG_CACHE_HOME=str(tmp_path))
+    done = run(folder, *options, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "  pip built extension at " in done.stdout
     assert "1 slower (own:serve 8)" in done.stdout
