@@ -245,9 +245,7 @@ class Worker:
         return os.waitid(os.P_PID, self.process.pid, how) is not None
 
     def _dead(self) -> WorkerError:
-        end = time.monotonic() + FAREWELL
-        while not self.has_ended() and time.monotonic() < end:
-            time.sleep(0.01)
+        wait_for_end([self])
         self.kill()
         status = self.process.returncode
         if status >= 0:
@@ -288,6 +286,13 @@ class Worker:
         self.process.wait()
 
 
+def wait_for_end(workers: Sequence[Worker]) -> None:
+    """Let workers end by themselves."""
+    latest = time.monotonic() + FAREWELL
+    while not all(worker.has_ended() for worker in workers) and time.monotonic() < latest:
+        time.sleep(0.01)
+
+
 def end(workers: Sequence[Worker]) -> None:
     """End workers, which may tidy up first.
 
@@ -297,9 +302,7 @@ def end(workers: Sequence[Worker]) -> None:
     started = [child for worker in workers for child in worker.children()]
     for worker in workers:
         worker.dismiss()
-    latest = time.monotonic() + FAREWELL
-    while not all(worker.has_ended() for worker in workers) and time.monotonic() < latest:
-        time.sleep(0.01)
+    wait_for_end(workers)
     for worker in workers:
         worker.signal(signal.SIGTERM)
     psutil.wait_procs(started, FAREWELL)

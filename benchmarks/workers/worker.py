@@ -21,7 +21,6 @@ if __name__ == "__main__":
 
 import ctypes
 import gc
-import importlib
 import importlib.util
 import io
 import json
@@ -43,13 +42,17 @@ Predict = Callable[[Any], Any]
 served: Any
 SUITE = os.path.abspath(os.path.join(os.path.dirname(__file__), os.pardir, os.pardir))
 
+
+def import_file(name: str, file: str) -> Any:
+    """Import a file by a name that no user's module has: its folder is no place to look for any."""
+    spec: Any = importlib.util.spec_from_file_location(name, file)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 if __name__ == "__main__":
-    # By a name that no user's module has: its folder is no place to look for modules.
-    place = os.path.join(SUITE, "benchmarks", "own", "served.py")
-    spec: Any = importlib.util.spec_from_file_location("linpredict_served", place)
-    served = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = served
-    spec.loader.exec_module(served)
+    served = import_file("linpredict_served", os.path.join(SUITE, "benchmarks", "own", "served.py"))
 else:
     from benchmarks.own import served
 
@@ -156,13 +159,18 @@ def current_core() -> int:
         return -1
 
 
-def go_to(core: int) -> None:
-    """Continue on a core, if that is allowed; the system may move the calling thread later."""
+def go_to(core: int) -> int:
+    """Continue on a core, if that is allowed, nap, and return the core that calls begin on.
+
+    The system may move the calling thread later.
+    """
     cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     if core in cores:
         with suppress(PermissionError):  # of a sandbox
             os.sched_setaffinity(0, {core})
             os.sched_setaffinity(0, cores)
+    sleep(NAP)
+    return current_core()
 
 
 class Timed:
@@ -177,9 +185,7 @@ class Timed:
         Labels that are none are described instead.
         """
         seconds = []
-        go_to(core)
-        sleep(NAP)
-        core = current_core()
+        core = go_to(core)
         for start in starts:
             batch = self.x[start : start + batch_size]
             begin = perf_counter()
@@ -214,9 +220,7 @@ class TimedModel:
         """
         batches = [served.batch(self.examples, start, start + batch_size) for start in starts]
         seconds, answers = [], []
-        go_to(core)
-        sleep(NAP)
-        core = current_core()
+        core = go_to(core)
         for batch in batches:
             begin = perf_counter()
             answers.append(served.as_answers(self.predict(batch), batch_size))
@@ -332,16 +336,10 @@ def facts(threadpoolctl: str) -> dict[str, Any]:
 def blas_in_words(threadpoolctl: str) -> str:
     """Describe NumPy's BLAS by what threadpoolctl, whose file is named, finds of it."""
     try:
-        spec = importlib.util.spec_from_file_location("threadpoolctl_of_worker", threadpoolctl)
-        module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-        sys.modules[module.__name__] = module  # its classes look for it there
-        spec.loader.exec_module(module)  # type: ignore[union-attr]
-        blas = blas_info(module)
-    except Exception:  # a Python that is too old for it
-        blas = {}
-    if "threads" not in blas:
+        blas = blas_info(import_file("threadpoolctl_of_worker", threadpoolctl))
+        return "{name} {version}, kernels {architecture}, threads {threads}".format(**blas)
+    except Exception:  # a Python that is too old for it, or a BLAS that it does not know
         return "unknown"
-    return "{name} {version}, kernels {architecture}, threads {threads}".format(**blas)
 
 
 def blas_info(threadpoolctl: Any) -> dict[str, Any]:
@@ -385,7 +383,6 @@ def serve(questions: Any, answers: Any) -> None:
                 else:
                     x, labels, coef, *intercept = (mapped(*array) for array in question["arrays"])
                     timed = Timed(make(source, coef[:], *intercept), x, labels)
-                answer = {"made": True}
             elif "facts" in question:
                 answer = {**facts(question["facts"]), "examples": made_on}
             elif timed:
