@@ -13,7 +13,7 @@ from benchmarks.gate import sides as sides_module
 from benchmarks.gate.baseline import Side
 from benchmarks.gate.gate import FEWEST, FEWEST_CALLS, PILOT, TURN, Gate
 from benchmarks.gate.judge import FALSE_ALARM, MISS, Comparison, Pairs
-from benchmarks.gate.sides import Compared, Duet, Sides
+from benchmarks.gate.sides import Compared, Sides
 from benchmarks.measuring.workload import Workload
 from benchmarks.predictors.by_name import PREDICTORS
 from benchmarks.saving.record import GateRecord, Verdict
@@ -56,12 +56,7 @@ def measured(
     """Measure a case of durations that are made up; return what is saved, and what was asked."""
     asked: list[Any] = []
     made_of: list[Any] = [
-        Duet(
-            *(
-                FakeWorker(made, f"{name}{k}", asked, durations)  # type: ignore[arg-type]
-                for name, durations in (("A", current), ("B", baseline))
-            )
-        )
+        (FakeWorker(made, f"A{k}", asked, current), FakeWorker(made, f"B{k}", asked, baseline))
         for k in range(n_pairs)
     ]
     monkeypatch = pytest.MonkeyPatch()
@@ -95,7 +90,7 @@ def test_baseline_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BaselineError, match="/nowhere/python cannot be run: No such file"):
         made.start(PREDICTORS["packed"])
     assert made._cases_left == made._cases_not_slower == 0
-    made.sides._end(made.sides._workers)
+    assert not made.sides.workers
 
 
 def test_short_calls_are_asked_for_together() -> None:

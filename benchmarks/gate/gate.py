@@ -94,11 +94,12 @@ class Gate:
 
         Where they cannot be had, others share what its cases, `n_cases` or all, were to have.
         """
-        found = None
+        found, n_workers = None, len(self.sides.workers)
         try:
             found = self.sides.start(source, say)
         finally:
             if not found:
+                self.sides.end(n_workers)
                 n = self._n_cases[source.name] if n_cases is None else n_cases
                 self._cases_left -= n
                 self._cases_not_slower -= n
@@ -198,11 +199,10 @@ class Pairs:
         current, baseline = self._duets[0]
         firsts, others = [], []
         for _ in range(PILOT):
-            first, *rest = self._label(current, list(islice(self._batches, FEWEST_CALLS)), ANY_CORE)
+            first, *rest = self._label(current, list(islice(self._batches, FEWEST_CALLS)))
             firsts.append(first)
             others += rest
-            with blaming_baseline():
-                self._label(baseline, [next(self._batches)], ANY_CORE)
+            self._label_baseline(baseline, [next(self._batches)])
         return statistics.median(firsts) > COLD * statistics.median(others)
 
     def measure_one(self) -> None:
@@ -212,20 +212,24 @@ class Pairs:
         current, baseline = self._duets[n // TURN % len(self._duets)]
         block = list(islice(self._batches, self._n_calls))
         if self._current_first:
-            of_current = self._label(current, block, ANY_CORE)
-            with blaming_baseline():
-                of_baseline = self._label(baseline, block, current.core)
+            of_current = self._label(current, block)
+            of_baseline = self._label_baseline(baseline, block, current.core)
         else:
-            with blaming_baseline():
-                of_baseline = self._label(baseline, block, ANY_CORE)
+            of_baseline = self._label_baseline(baseline, block)
             of_current = self._label(current, block, baseline.core)
         skipped = int(self._n_calls > 1)
         of_current, of_baseline = of_current[skipped:], of_baseline[skipped:]
         self.durations.append((statistics.median(of_current), statistics.median(of_baseline)))
         self.rounds += of_current[: MAX_ROUNDS - len(self.rounds)]
 
-    def _label(self, worker: Worker, block: list[int], core: int) -> list[float]:
+    def _label(self, worker: Worker, block: list[int], core: int = ANY_CORE) -> list[float]:
         return self._sides.label(worker, block, self._batch_size, self._seconds, core)
+
+    @blaming_baseline()
+    def _label_baseline(
+        self, worker: Worker, block: list[int], core: int = ANY_CORE
+    ) -> list[float]:
+        return self._label(worker, block, core)
 
 
 def even(pairs: float) -> int:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -51,11 +51,7 @@ MOST_CALLS = 500  # of these
 AWAKE = 0.05  # seconds of a call that warms up while it is timed
 
 
-class Duet(NamedTuple):
-    """A process of either side, which take turns."""
-
-    current: Worker
-    baseline: Worker
+Duet = tuple[Worker, Worker]  # one of either side, which take turns: current, baseline
 
 
 @dataclass
@@ -78,7 +74,7 @@ class Sides:
 
     def __init__(self, baseline: Baseline, collects: bool = True) -> None:
         self.baseline, self.collects = baseline, collects
-        self._workers: list[Worker] = []
+        self.workers: list[Worker] = []
 
     def share(self, workload: Workload, own: Own = NOTHING) -> Data:
         """Make a workload's data where all processes see it."""
@@ -89,10 +85,10 @@ class Sides:
         """Have all processes make a model and examples of the user's own."""
         self.shared = SharedExamples(data)
 
-    def start(
-        self, source: Source, say: Callable[[str], None] = lambda text: None
-    ) -> Compared | None:
+    def start(self, source: Source, say: Callable[[str], None]) -> Compared | None:
         """Start the processes of a predictor; None if the baseline lacks it.
+
+        What was started until then is the caller's to end, as after an error.
 
         Raises
         ------
@@ -101,14 +97,6 @@ class Sides:
         BaselineError
             If the baseline's side does any of it.
         """
-        already = len(self._workers)
-        try:
-            return self._started(source, say)
-        except BaseException:
-            self._end(self._workers[already:])
-            raise
-
-    def _started(self, source: Source, say: Callable[[str], None]) -> Compared | None:
         other, made, answers = self.baseline, count(1), list[Array | None]()
         layouts = random.sample(range(LAYOUTS), PROCESSES)  # of both sides alike
 
@@ -120,7 +108,8 @@ class Sides:
             n_replaced = self._replace_slow(workers, source, folders)
             return {**workers[0].facts(), "replaced": n_replaced}
 
-        current = [self._start(layout, sys.executable) for layout in layouts]  # all import at once
+        # All import at once.
+        current = [self._start(layout, sys.executable, {}) for layout in layouts]
         facts = prepare(current, (own_folders(source.name), [], None))
         side = other.side(source.name, facts, say)
         try:
@@ -130,25 +119,18 @@ class Sides:
                 other.check_sources(source.name, of_baseline)
                 differing = compared(*answers)
         except LackingError:
-            self._end(current + baseline)
             return None
         facts["commit"], of_baseline["commit"] = other.commits(source.name)
         sides = {"current": as_saved(facts, of_baseline), "baseline": as_saved(of_baseline, facts)}
-        duets = [Duet(*duet) for duet in zip(current, baseline, strict=True)]
+        duets = [*zip(current, baseline, strict=True)]
         replaced = facts["replaced"], of_baseline["replaced"]
         said = differences(of_baseline, facts) + side.said
         return Compared(duets, sides, said, (facts, of_baseline), replaced, differing)
 
-    def _start(
-        self, layout: int, python: str, variables: Mapping[str, str] | None = None
-    ) -> Worker:
-        worker = Worker(python, variables or {}, self.shared, self.collects, layout)
-        self._workers.append(worker)
+    def _start(self, layout: int, python: str, variables: Mapping[str, str]) -> Worker:
+        worker = Worker(python, variables, self.shared, self.collects, layout)
+        self.workers.append(worker)
         return worker
-
-    def _end(self, workers: list[Worker]) -> None:
-        self._workers = [worker for worker in self._workers if worker not in workers]
-        end(workers)
 
     def _make(self, worker: Worker, source: Source, folders: Folders) -> Worker:
         """Have a process make a predictor, and label an example with it."""
@@ -166,7 +148,8 @@ class Sides:
             slow = workers[slowest]
             another = self._start(slow.layout, slow.python, slow.variables)
             workers[slowest] = self._make(another, source, folders)
-            self._end([slow])
+            self.workers.remove(slow)
+            end([slow])
         return SPARES
 
     def _slowest(self, workers: list[Worker]) -> int | None:
@@ -224,6 +207,11 @@ class Sides:
             call = self._warmed_up(baseline, starts)
         return (call + self._warmed_up(current, starts)) / 2
 
+    def end(self, n_kept: int) -> None:
+        """End all processes but those that were started first."""
+        workers, self.workers = self.workers[n_kept:], self.workers[:n_kept]
+        end(workers)
+
     def close(self) -> None:
-        self._end(self._workers)
+        self.end(0)
         self.baseline.close()
