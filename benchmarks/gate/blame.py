@@ -60,22 +60,22 @@ class Blame:
 
     def search(self, cases: Sequence[CaseRecord]) -> None:
         """Give the records of the cases that changed most what each difference alone does."""
-        changed = [
-            (case, case.gate) for case in cases if case.gate and case.gate.verdict in CHANGED
-        ]
-        changed.sort(key=lambda judged: -abs(math.log(judged[1].ratio)))
+        judged = [(case, case.gate) for case in cases if case.gate]
+        changed = [(case, gate) for case, gate in judged if gate.verdict in CHANGED]
+        if not changed:
+            return
+        most = sorted(changed, key=lambda judged: -abs(math.log(judged[1].ratio)))[:MOST_CASES]
         by_predictor: dict[str, list[Judged]] = {}
-        for case, gate in changed[:MOST_CASES]:
+        for case, gate in most:
             by_predictor.setdefault(case.predictor, []).append((case, gate))
         found = {name: list(self._differences(name)) for name in by_predictor}
-        n_most = max(map(len, found.values()), default=0)
-        if changed and n_most < 2:
-            self._say("--blame: no two things differ that could be measured alone")
+        n_most = max(map(len, found.values()))
         if n_most < 2:
+            self._say("--blame: no two things differ that could be measured alone")
             return
         n_cases = {name: len(found[name]) * len(of_one) for name, of_one in by_predictor.items()}
         seconds = min(MOST_SECONDS, SECONDS_EACH * sum(n_cases.values()))
-        names = "; ".join(case.name for case, _ in changed[:MOST_CASES])
+        names = "; ".join(case.name for case, _ in most)
         self._say(
             f"--blame measures {n_most} differences, each alone, for {names}: at most "
             f"{seconds:.0f} s, besides making environments and processes"
@@ -100,9 +100,9 @@ class Blame:
                     self._measure(name, cases, alone[-1])
         if any(gate.left != 1 for _, gate in cases):
             of = {one.what: abs(math.log(one.ratio)) for one in cases[0][1].blame if one.ratio}
-            alone = [one for one in alone if one.names and one.title in of]
-            first, second, *_ = *sorted(alone, key=lambda one: -of[one.title]), None, None
-            if first and second:
+            measured = [one for one in alone if one.names and one.title in of]
+            if len(measured) > 1:
+                first, second, *_ = sorted(measured, key=lambda one: -of[one.title])
                 self._measure(name, cases, self._distributions(name, first.names + second.names))
 
     def _measure(self, name: str, cases: list[Judged], difference: Difference) -> list[Blamed]:
