@@ -23,7 +23,7 @@ import pytest
 
 from benchmarks import comparison
 from benchmarks.evidence import stubs
-from benchmarks.evidence.gate_error_rates import make_repository
+from benchmarks.evidence.gate_error_rates import SLOWDOWN, make_repository
 from benchmarks.gate.gate import FEWEST
 from benchmarks.measuring.rounds import MAX_ROUNDS
 from tests.helpers.processes import ENVIRONMENT, heed_interrupts
@@ -119,14 +119,6 @@ def left_behind(folder: Path) -> None:
     assert not [p for p in (folder.parent / "temporary").iterdir() if "baseline" in p.name]
 
 
-def slow_down(folder: Path) -> None:
-    """Put a slowdown into the work tree."""
-    slower = folder.parent / "slower"
-    slower.mkdir()
-    make_repository(slower, 1.0)
-    shutil.copytree(slower / "linpredict", folder / "linpredict", dirs_exist_ok=True)
-
-
 @pytest.mark.alone  # threads that compute beside other tests tell nothing
 def test_unchanged_code_passes(repository: Path) -> None:
     as_users_have_it(repository)
@@ -185,7 +177,8 @@ def read_all(terminal: int) -> bytes:
 
 @pytest.mark.alone
 def test_slower_work_tree_fails_on_a_terminal(repository: Path) -> None:
-    slow_down(repository)
+    with (repository / "linpredict" / "__init__.py").open("a") as file:
+        file.write(SLOWDOWN.format(slowdown=1.0))
     as_users_have_it(repository)
     change(repository, "OFTEN = 1.0", "OFTEN = 0", "benchmarks/gate/gate.py")
     path = repository.parent / "run.json"

@@ -1,4 +1,4 @@
-"""How the gate asks processes in turns, with processes whose durations are made up."""
+"""How the gate asks processes in turns, with durations, and a clock, that are made up."""
 
 import itertools
 from collections.abc import Iterator
@@ -20,12 +20,25 @@ from benchmarks.saving.record import GateRecord, Verdict
 from benchmarks.workers.processes import ANY_CORE
 
 
+class Clock:
+    """A clock that calls alone advance."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
 class FakeWorker:
     """A worker whose calls take what they are said to, and whose labels are right."""
 
-    def __init__(self, gate: Gate, name: str, asked: list[Any], durations: Iterator[float]) -> None:
+    core = ANY_CORE
+
+    def __init__(
+        self, gate: Gate, name: str, asked: list[Any], durations: Iterator[float], clock: Clock
+    ) -> None:
         self.gate, self.name, self.asked, self.durations = gate, name, asked, durations
-        self.core = ANY_CORE
+        self.clock = clock
 
     def calls(
         self, starts: list[int], batch_size: int, seconds: float = 0, core: int = ANY_CORE
@@ -36,7 +49,9 @@ class FakeWorker:
         data, labels = shared.data, shared.labels
         for start in starts:
             labels[start : start + batch_size] = data.labels[start : start + batch_size]
-        return {"seconds": list(itertools.islice(self.durations, len(starts)))}
+        taken = list(itertools.islice(self.durations, len(starts)))
+        self.clock.now += sum(taken)
+        return {"seconds": taken}
 
 
 def fake_gate(n_cases: int = 22, seconds: float | None = None) -> Gate:
@@ -55,12 +70,17 @@ def measured(
 ) -> tuple[GateRecord, list[Any]]:
     """Measure a case of durations that are made up; return what is saved, and what was asked."""
     asked: list[Any] = []
+    clock = Clock()
     made_of: list[Any] = [
-        (FakeWorker(made, f"A{k}", asked, current), FakeWorker(made, f"B{k}", asked, baseline))
+        (
+            FakeWorker(made, f"A{k}", asked, current, clock),
+            FakeWorker(made, f"B{k}", asked, baseline, clock),
+        )
         for k in range(n_pairs)
     ]
-    monkeypatch = pytest.MonkeyPatch()
-    with monkeypatch.context() as patched:  # examples of near ties are not those of the data
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(gate_module, "time", clock)
+        # Examples of near ties are not those of the data.
         patched.setattr(made.sides.shared, "check_near_ties", lambda *_: None)
         gate, *_ = made.measure(Compared(made_of, {}, [], ({}, {}), replaced), range(8))
     return gate, asked
@@ -156,15 +176,14 @@ def test_slowdown_must_show_with_each_pair_of_processes() -> None:
         yield from itertools.cycle([*[0.0108] * TURN * 2, *[bad] * TURN])
 
     same = itertools.repeat(1e-2)
-    made = fake_gate(1, 0.2)
-    assert measured(made, durations(0.0108), same, 3)[0].verdict == "slower"
-    assert measured(fake_gate(1, 0.2), durations(0.0101), same, 3)[0].verdict == "undecided"
+    assert measured(fake_gate(1, 20), durations(0.0108), same, 3)[0].verdict == "slower"
+    assert measured(fake_gate(1, 20), durations(0.0101), same, 3)[0].verdict == "undecided"
 
 
 def test_processes_replaced_on_one_side_leave_it_open() -> None:
     same = itertools.repeat(1e-2)
     for replaced, verdict in (((1, 1), "same"), ((1, 0), "undecided")):
-        result, _ = measured(fake_gate(1, 0.2), same, same, replaced=replaced)
+        result, _ = measured(fake_gate(1, 20), same, same, replaced=replaced)
         assert (result.verdict, result.replaced) == (verdict, replaced)
 
 
@@ -180,7 +199,7 @@ def test_error_rate_is_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
         return Comparison(1, 1, 1, 1, verdict)
 
     monkeypatch.setattr(gate_module, "judge", looked)
-    shared = fake_gate(4, seconds=0.8)
+    shared = fake_gate(4, seconds=40)
     durations = itertools.repeat(1e-2)
     for n_left, verdict in ((4, undecided), (4, Verdict.SLOWER), (3, Verdict.SAME), (3, undecided)):
         spent.clear()

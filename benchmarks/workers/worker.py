@@ -245,12 +245,12 @@ def is_installed(path: str) -> bool:
 
 def outside(folders: list[str], tree: str | None) -> list[str]:
     """Return the folders that belong to an installation, or lie outside of a work tree."""
+    if not tree:
+        return folders
     return [
         folder
         for folder in folders
-        if not tree
-        or is_installed(folder)
-        or not (os.path.realpath(folder) + os.sep).startswith(tree + os.sep)
+        if is_installed(folder) or not (os.path.realpath(folder) + os.sep).startswith(tree + os.sep)
     ]
 
 
@@ -345,9 +345,8 @@ def blas_in_words(threadpoolctl: str) -> str:
 def blas_info(threadpoolctl: Any) -> dict[str, Any]:
     """Describe NumPy's BLAS library: its name, version, threads and kernels."""
     found = [each for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"]
-    own = [
-        library for library in found if "numpy" in library.get("filepath", "")
-    ]  # SciPy has another
+    # SciPy has another.
+    own = [library for library in found if "numpy" in library.get("filepath", "")]
     for library in own or found:
         return {
             "name": library["internal_api"],
