@@ -26,7 +26,7 @@ from benchmarks.evidence import stubs
 from benchmarks.evidence.gate_error_rates import SLOWDOWN, make_repository
 from benchmarks.gate.gate import FEWEST
 from benchmarks.measuring.rounds import MAX_ROUNDS
-from tests.helpers.processes import ENVIRONMENT, heed_interrupts
+from tests.helpers.processes import ENVIRONMENT, executable, heed_interrupts
 from tests.helpers.repository import git
 from tests.helpers.saved_runs import script
 from tests.helpers.suite import run as run_suite
@@ -327,11 +327,10 @@ def test_interruption_leaves_nothing_behind(
     if shown == "read-tree":
         # Not sooner: while pytest starts it is not yet `interruptible`, and under Python 3.11 ended
         # with TypeError and 1 where its code has no line (1 of some 120 interrupts).
-        path = repository.parent / "git"
         says = f"*read-tree*) echo {shown} >{os.ttyname(output)}; sleep 1; exit 1"
-        path.write_text(f'#!/bin/sh\ncase "$*" in {says};; esac\nexec {shutil.which("git")} "$@"')
-        path.chmod(0o755)
-        environment["PATH"] = f"{path.parent}:{environment['PATH']}"
+        text = f'case "$*" in {says};; esac\nexec {shutil.which("git")} "$@"'
+        executable(repository.parent / "bin" / "git", text)
+        environment["PATH"] = f"{repository.parent / 'bin'}:{environment['PATH']}"
     process = subprocess.Popen(
         arguments, cwd=repository, env=environment, stdout=output, stderr=output,
         preexec_fn=heed_interrupts,

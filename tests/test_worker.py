@@ -96,7 +96,10 @@ def test_frozen_while_others_compute(start: Start) -> None:
     wait_for(lambda: states(group) == {psutil.STATUS_STOPPED})
 
 
-def test_no_semaphore_is_left_behind(shared: SharedData, tmp_path: Path) -> None:
+def test_no_semaphore_is_left_behind(
+    shared: SharedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "FAREWELL", 1.0)  # all of which this one takes
     told = tmp_path / "name"
     worker = Worker(sys.executable, {"SEMAPHORE": str(told)}, shared)
     worker.make(find("tests.predictors:with_semaphore"), (own_folders("formula"), [], None))
