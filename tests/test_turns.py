@@ -107,7 +107,7 @@ def test_baseline_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     made = fake_gate()
     side = Side("/nowhere/python", {}, ([], [], None), [])
     monkeypatch.setattr(made.sides.baseline, "side", lambda *_: side, raising=False)
-    with pytest.raises(BaselineError, match="/nowhere/python cannot be run: No such file"):
+    with pytest.raises(BaselineError, match=r"No such file .*/nowhere/python"):
         made.start(PREDICTORS["packed"])
     assert made._cases_left == made._cases_not_slower == 0
     assert not made.sides.workers

@@ -96,10 +96,7 @@ def test_frozen_while_others_compute(start: Start) -> None:
     wait_for(lambda: states(group) == {psutil.STATUS_STOPPED})
 
 
-def test_no_semaphore_is_left_behind(
-    shared: SharedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(processes, "FAREWELL", 1.0)  # all of which this one takes
+def test_no_semaphore_is_left_behind(shared: SharedData, tmp_path: Path) -> None:
     told = tmp_path / "name"
     worker = Worker(sys.executable, {"SEMAPHORE": str(told)}, shared)
     worker.make(find("tests.predictors:with_semaphore"), (own_folders("formula"), [], None))
@@ -216,11 +213,6 @@ def test_peer_that_is_not_installed(start: Start, tmp_path: Path) -> None:
     (tmp_path / "sklearn.py").write_text("raise ModuleNotFoundError(name='sklearn')")
     with pytest.raises(UnavailableError, match="sklearn is not installed"):
         start("sklearn", PYTHONPATH=str(tmp_path))
-
-
-def test_interpreter_that_is_none(shared: SharedData) -> None:
-    with pytest.raises(WorkerError, match="/nowhere/python cannot be run: No such file"):
-        Worker("/nowhere/python", {}, shared)
 
 
 def test_variables_and_facts(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

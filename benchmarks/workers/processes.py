@@ -90,16 +90,17 @@ def open_nameless(nbytes: int) -> IO[bytes]:
 
 @contextlib.contextmanager
 def addresses_as_before() -> Iterator[None]:
-    """Have processes that are started meanwhile no random addresses, where Linux allows it."""
-    personality = getattr(ctypes.CDLL(None), "personality", None)
-    before = personality(ASK) if personality else -1
-    if personality and before != -1:
-        personality(before | ADDR_NO_RANDOMIZE)
+    """Have processes that are started meanwhile no random addresses, where Linux allows it.
+
+    Where even to ask is forbidden, the answer is -1, which asks again.
+    """
+    personality = getattr(ctypes.CDLL(None), "personality", lambda _: -1)
+    before = personality(ASK)
+    personality(before | ADDR_NO_RANDOMIZE)
     try:
         yield
     finally:
-        if personality and before != -1:
-            personality(before)
+        personality(before)
 
 
 def interpreter_options() -> list[str]:
@@ -159,10 +160,6 @@ class Worker:
                     pass_fds=(questions, answers, *shared.numbers),
                     process_group=0,
                 )
-        except OSError as error:
-            os.close(self._questions)
-            os.close(self._answers)
-            raise WorkerError(f"{python} cannot be run: {error.strerror}") from error
         finally:
             os.close(questions)
             os.close(answers)
