@@ -122,6 +122,8 @@ def left_behind(folder: Path) -> None:
 @pytest.mark.alone  # threads that compute beside other tests tell nothing
 def test_unchanged_code_passes(repository: Path) -> None:
     as_users_have_it(repository)
+    # On a busy machine the run may last for more than the usual 20 s.
+    change(repository, "QUIET = 20.0", "QUIET = 600.0", "benchmarks/conftest.py")
     summary = repository.parent / "summary.md"
     summary.write_text("what was there\n")
     path = repository.parent / "run.json"
