@@ -23,7 +23,7 @@ import pytest
 
 from benchmarks import comparison
 from benchmarks.evidence import stubs
-from benchmarks.evidence.gate_error_rates import SLOWDOWN, make_repository
+from benchmarks.evidence.gate_error_rates import make_repository, slower
 from benchmarks.gate.gate import FEWEST
 from benchmarks.measuring.rounds import MAX_ROUNDS
 from tests.helpers.processes import ENVIRONMENT, executable, heed_interrupts
@@ -180,7 +180,7 @@ def read_all(terminal: int) -> bytes:
 @pytest.mark.alone
 def test_slower_work_tree_fails_on_a_terminal(repository: Path) -> None:
     with (repository / "linpredict" / "__init__.py").open("a") as file:
-        file.write(SLOWDOWN.format(slowdown=1.0))
+        file.write(slower(1.0, "predict", "LinearPredictor.predict"))
     as_users_have_it(repository)
     change(repository, "OFTEN = 1.0", "OFTEN = 0", "benchmarks/gate/gate.py")
     path = repository.parent / "run.json"
