@@ -24,7 +24,7 @@ from benchmarks.own.loading import NOTHING
 from benchmarks.predictors.by_name import find
 from benchmarks.workers import processes
 from benchmarks.workers import worker as worker_module
-from benchmarks.workers.processes import SharedArray, Worker, end
+from benchmarks.workers.processes import SharedArray, Worker, end, has_ended
 from linpredict.cores import affinity
 from tests.helpers.processes import executable
 
@@ -112,6 +112,13 @@ def test_a_wrapper_that_stays(shared: SharedData, tmp_path: Path) -> None:
     with pytest.raises(WorkerError, match="a wrapper must exec Python"):
         worker.facts()
     end([worker])
+
+
+def test_a_process_that_nobody_reaps_has_ended() -> None:
+    process = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert has_ended(psutil.Process(process.pid))
+    process.wait()
 
 
 @pytest.mark.skipif(affinity() == 1, reason="there is one core")

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -242,7 +242,7 @@ class Worker:
         return os.waitid(os.P_PID, self.process.pid, how) is not None
 
     def _dead(self) -> WorkerError:
-        wait_for_end([self])
+        wait_until(self.has_ended)
         self.kill()
         status = self.process.returncode
         if status >= 0:
@@ -283,11 +283,19 @@ class Worker:
         self.process.wait()
 
 
-def wait_for_end(workers: Sequence[Worker]) -> None:
-    """Let workers end by themselves."""
+def wait_until(they_have_ended: Callable[[], bool]) -> None:
+    """Let processes end by themselves."""
     latest = time.monotonic() + FAREWELL
-    while not all(worker.has_ended() for worker in workers) and time.monotonic() < latest:
+    while not they_have_ended() and time.monotonic() < latest:
         time.sleep(0.01)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether it has, also where nobody reaps it, as in many containers."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def end(workers: Sequence[Worker]) -> None:
@@ -299,9 +307,9 @@ def end(workers: Sequence[Worker]) -> None:
     started = [child for worker in workers for child in worker.children()]
     for worker in workers:
         worker.dismiss()
-    wait_for_end(workers)
+    wait_until(lambda: all(worker.has_ended() for worker in workers))
     for worker in workers:
         worker.signal(signal.SIGTERM)
-    psutil.wait_procs(started, FAREWELL)
+    wait_until(lambda: all(map(has_ended, started)))
     for worker in workers:
         worker.kill()
