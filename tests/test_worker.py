@@ -124,7 +124,7 @@ def test_a_process_that_nobody_reaps_has_ended() -> None:
 @pytest.mark.skipif(affinity() == 1, reason="there is one core")
 def test_calls_begin_on_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system may move a thread at once: 40 of 50 are 4 standard deviations from half."""
-    monkeypatch.setattr(worker_module, "NAP", 0)
+    monkeypatch.setattr(worker_module, "sleep", lambda _: None)
     cores = os.sched_getaffinity(0)
     for core in cores:
         was_there = 0
