@@ -16,6 +16,7 @@ typedef struct {
     int64_t n_rows, n_at_once;    /* rows that are left; features to copy at once */
     int64_t n_features, feature;  /* of a row, and how far it is copied */
     int64_t stride, to_stride;    /* values from row to row */
+    int64_t to_later;             /* values to a row that is copied later */
 } Copying;
 
 /* Copy some more, and prefetch as much of the next row. The last features of a row are copied along
@@ -31,6 +32,7 @@ copy(Copying *c)
             *to = *from;
     for (; to < end; to += EIGHT, from += EIGHT) {
         __builtin_prefetch(from + c->stride);
+        __builtin_prefetch(from + c->to_later, 0, 2); /* into the second cache */
         UNROLLED (int i = 0; i < EIGHT; i += LANES)
             *(narrow *)(to + i) = NARROW(*(const wide *)(from + i));
     }
