@@ -109,6 +109,10 @@ def check_benchmark(config: pytest.Config) -> None:
 
 def check_resources(config: pytest.Config) -> None:
     """Refuse, before anything is allocated, what cannot be measured."""
+    if not any(map(config.pluginmanager.hasplugin, ("benchmark", "codspeed"))):
+        raise pytest.UsageError(
+            "pytest-benchmark is needed: install it, or leave out -p no:benchmark"
+        )
     names, available = config.getoption("predictor"), available_memory()
     processes = dict.fromkeys(comparison.compared(config), 2 * PROCESSES)
     needed = memory(Workload.of(config), names, processes)

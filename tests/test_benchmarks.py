@@ -339,6 +339,12 @@ def test_ways_to_run(options: list[str], outcome: str) -> None:
     assert outcome in done.stdout
 
 
+def test_without_pytest_benchmark() -> None:
+    done = run("-p", "no:benchmark", "-p", "no:codspeed")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "pytest-benchmark is needed" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("peer", "dtype"),
     [*((peer, "float64") for peer in ("sklearn", "torch", "onnxruntime", "jax")),
