@@ -7,6 +7,7 @@ enum {
     ROWS = SUMS / VECTORS < 6 ? SUMS / VECTORS : 6, /* samples of a tile, at most */
     STEP = 8,                     /* features between two looks at what to prefetch */
     STEPS = VECTORS < 2 ? 1 : 2,  /* between two looks at what to copy */
+    STRIDE = MOST + CLASSES, /* of copied rows: a power of two would fill the same sets of caches */
 };
 
 /* Samples of float64 on their way into a buffer of float32: those of a tile, row by row. */
@@ -15,12 +16,12 @@ typedef struct {
     float *to;
     int64_t n_rows, n_at_once;    /* rows that are left; features to copy at once */
     int64_t n_features, feature;  /* of a row, and how far it is copied */
-    int64_t stride, to_stride;    /* values from row to row */
-    int64_t to_later;             /* values to a row that is copied later */
+    int64_t stride, to_later;     /* values from row to row, and to one that is copied later */
 } Copying;
 
-/* Copy some more, and prefetch as much of the next row. The last features of a row are copied along
-   with some before them once more, so that all are copied by lines. */
+/* Copy some more, and prefetch as much of the next row, and of a later one into the second cache. The
+   last features of a row are copied along with some before them once more, so that all are copied by
+   lines. */
 static __attribute__((noinline)) void
 copy(Copying *c)
 {
@@ -32,7 +33,7 @@ copy(Copying *c)
             *to = *from;
     for (; to < end; to += EIGHT, from += EIGHT) {
         __builtin_prefetch(from + c->stride);
-        __builtin_prefetch(from + c->to_later, 0, 2); /* into the second cache */
+        __builtin_prefetch(from + c->to_later, 0, 2);
         UNROLLED (int i = 0; i < EIGHT; i += LANES)
             *(narrow *)(to + i) = NARROW(*(const wide *)(from + i));
     }
@@ -40,7 +41,7 @@ copy(Copying *c)
     c->feature += step;
     if (!step) {
         step = c->stride - c->feature;
-        to_step = c->to_stride - c->feature;
+        to_step = STRIDE - c->feature;
         c->feature = 0;
         c->n_rows--;
     }
