@@ -11,4 +11,5 @@ Array = NDArray[Any]
 Predict = Callable[[Array], Array]  # examples (n_samples, n_features) to labels (n_samples,)
 
 ITEMSIZE = {"float32": 4, "float64": 8}  # bytes
-READ_AS = {"int8": 1, "int16": 2, "float16": 2} | ITEMSIZE  # weights may be, for screening
+PRECISION = {"int16": 2} | ITEMSIZE  # of the arithmetic: sums of integers' products have 32 bits
+READ_AS = {"int8": 1, "float16": 2} | PRECISION  # weights may be, for screening

@@ -19,7 +19,7 @@ class BlasModel:
     def __init__(self, coef: Array, intercept: Array | None) -> None:
         self.coef = lines.copied(coef)  # elsewhere calls took up to 1.27 times as long
         self.nbytes = self.coef.nbytes
-        self.dtype = self.precision = self.read_as = coef.dtype
+        self.dtype = self.precision = coef.dtype
         self._intercept = intercept
         self.max_samples = max(1, BYTES_OF_SCORES // (8 * len(coef)))  # of a call
 

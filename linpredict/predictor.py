@@ -73,17 +73,12 @@ class LinearPredictor:
 
     @property
     def precision(self) -> np.dtype[Any]:
-        """The dtype in which (nearly) all scores are computed: float32 on the kernel."""
+        """The dtype in which (nearly) all scores are computed: int16 on the kernel."""
         return self._model.precision
 
     @property
-    def read_as(self) -> np.dtype[Any]:
-        """The dtype in which weights are read for a few examples: int16, or that of `precision`."""
-        return self._model.read_as
-
-    @property
     def in_doubt(self) -> float | None:
-        """The share of examples that float32 left in doubt; None if it labelled none."""
+        """The share of examples that `precision` left in doubt; None if it labelled none."""
         return self._model.in_doubt
 
     @property

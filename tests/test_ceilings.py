@@ -59,12 +59,14 @@ def ceilings() -> Ceilings:
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])
 @pytest.mark.usefixtures("ceilings")
 def test_operations_and_bytes_are_counted_right(dtype: str) -> None:
     in_c = module.InC(np.dtype(dtype))
-    # Each chain comes to 1, and its first element counts.
-    in_vector, rest = divmod(in_c._operations, 2 * in_c._multiply_add(1000))
+    # Each chain of floats comes to 1, each of integers to two products a time; its first element
+    # counts.
+    chains = in_c._multiply_add(1000) / (2000 if dtype == "int16" else 1)
+    in_vector, rest = divmod(in_c._operations, 2 * chains)
     assert rest == 0
     values = np.ones(8 * 100, np.uint64)
     lines = values[-values.ctypes.data % module.LINE // 8 :]
@@ -169,7 +171,7 @@ def test_limit_in_the_precision_of_each_predictor(tmp_path: Path) -> None:
         assert info["bytes"] == (5 * itemsize + info["batch_size"] * 8) * 40
         assert info["flops"] == 2 * 5 * 40 * info["batch_size"]
     done = run("--predictor=tests.predictors:in_no_precision")
-    expected = "its attribute precision is 'high': expected float32 or float64"
+    expected = "its attribute precision is 'high': expected int16 or float32 or float64"
     assert done.returncode == 1
     assert f"in_no_precision, batch 1: ValueError: {expected}" in done.stdout
     with pytest.raises(ValueError, match="its attribute read_as is 'high': expected int8 or"):

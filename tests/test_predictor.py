@@ -61,7 +61,7 @@ def test_the_default_workload_is_served_by_the_kernel() -> None:
         pytest.skip("there is no kernel")
     workload = Workload()
     w = np.ones((workload.n_classes, workload.n_features), workload.dtype)
-    assert LinearPredictor(w).precision == np.float32  # BLAS would compute in float64
+    assert LinearPredictor(w).precision == np.int16  # BLAS would compute in float64
 
 
 @both

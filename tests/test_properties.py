@@ -53,7 +53,7 @@ LAYOUTS: tuple[Callable[[Array], Array], ...] = (
 def models(draw: st.DrawFn) -> tuple[Array, Array, Array | None]:
     """Draw weights, examples and intercept: some special values, some equal rows, any layout."""
     n_classes = draw(st.one_of(st.integers(2, 5), st.integers(31, 70)))
-    n_features = draw(st.one_of(st.integers(0, 20), st.integers(20, 70)))
+    n_features = draw(st.one_of(st.integers(0, 20), st.integers(20, 140)))
     n_samples = draw(st.one_of(st.integers(0, 5), st.integers(6, 40)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     dtypes = draw(st.tuples(*[st.sampled_from(["float32", "float64"])] * 2))
@@ -82,8 +82,8 @@ def by_predictor(w: Array, x: Array, intercept: Array | None) -> Array:
 
 
 def by_kernel(w: Array, x: Array, intercept: Array | None) -> Array:
-    # Blocks of 16 features make a model of a few dozen as ragged as a large one.
-    small = mock.patch("linpredict.predictor.ScreenedModel", partial(ScreenedModel, block=16))
+    # Blocks of 32 features make a model of a hundred as ragged as a large one.
+    small = mock.patch("linpredict.predictor.ScreenedModel", partial(ScreenedModel, block=32))
     with mock.patch("linpredict.predictor.suits_kernel", return_value=True), small:
         return by_predictor(w, x, intercept)
 

@@ -1,9 +1,12 @@
 /* What no product of matrices can exceed on one core: multiplying and adding in registers, reading.
 
-Compiled with -DREAL=float or double. */
+Compiled with -DREAL=float or double, or with -DPAIRS: of integers of 16 bits, as the kernel does. */
 #include <stdint.h>
 
-#if defined __AVX512F__
+#if defined PAIRS
+#include "products.h"
+enum { CHAINS = REGISTERS * 3 / 4 };
+#elif defined __AVX512F__
 enum { VECTOR = 64, CHAINS = 24 }; /* more than what a core works on at once, fewer than registers */
 #elif defined __AVX__
 enum { VECTOR = 32, CHAINS = 12 };
@@ -13,14 +16,11 @@ enum { VECTOR = 16, CHAINS = 24 };
 enum { VECTOR = 16, CHAINS = 12 };
 #endif
 
+#ifndef PAIRS
 typedef REAL vector __attribute__((vector_size(VECTOR)));
-typedef uint64_t bits __attribute__((vector_size(VECTOR), aligned(8)));
-
-enum { STREAMS = 8, LINE = 64 }; /* one stream read 128 MiB at two thirds of the rate of four or eight */
+#define UNROLLED _Pragma("GCC unroll 32") for
 
 const int64_t operations = 2 * CHAINS * (VECTOR / sizeof(REAL)); /* of an iteration */
-
-#define UNROLLED _Pragma("GCC unroll 32") for
 
 /* Multiply and add `n` times in each of CHAINS independent chains. */
 double
@@ -36,19 +36,44 @@ multiply_add(int64_t n)
         total += sum[i];
     return total[0];
 }
+#else
+const int64_t operations = 4 * CHAINS * WIDTH; /* two products for each sum */
+
+double
+multiply_add(int64_t n)
+{
+    const vector one = (vector){0} + (0x1.8p23f + 1);
+    Pair pairs[WIDTH] __attribute__((aligned(LINE)));
+    int16_t ones[2 * WIDTH] __attribute__((aligned(LINE)));
+    store_pairs(pairs, one, one);
+    for (int i = 0; i < 2 * WIDTH; i++)
+        ones[i] = 1;
+    const Weights weights = load_pairs(ones);
+    Sums sum[CHAINS] = {{0}}, total = {0};
+    for (int64_t k = 0; k < n; k++)
+        UNROLLED (int i = 0; i < CHAINS; i++)
+            sum[i] = add_products(sum[i], weights, pairs);
+    UNROLLED (int i = 0; i < CHAINS; i++)
+        total += sum[i];
+    return total[0];
+}
+#endif
+
+enum { STREAMS = 8, OF_LINE = 64 }; /* one stream read 128 MiB at two thirds of the rate of four or eight */
+typedef uint64_t bits __attribute__((vector_size(VECTOR), aligned(8)));
 
 /* Read `n` lines `repeats` times, eight streams at once. */
 uint64_t
 read_lines(const char *first, int64_t n, int64_t repeats)
 {
     bits sum[STREAMS] = {{0}}, total = {0};
-    const int64_t length = n / STREAMS * LINE;
+    const int64_t length = n / STREAMS * OF_LINE;
     for (int64_t r = 0; r < repeats; r++) {
-        for (int64_t k = 0; k < length; k += LINE)
+        for (int64_t k = 0; k < length; k += OF_LINE)
             UNROLLED (int i = 0; i < STREAMS; i++)
-                UNROLLED (int v = 0; v < LINE; v += VECTOR)
+                UNROLLED (int v = 0; v < OF_LINE; v += VECTOR)
                     sum[i] += *(const bits *)(first + i * length + k + v);
-        for (int64_t k = STREAMS * length; k < n * LINE; k += VECTOR)
+        for (int64_t k = STREAMS * length; k < n * OF_LINE; k += VECTOR)
             sum[0] += *(const bits *)(first + k);
         __asm__ volatile("" : : : "memory"); /* or the compiler reads once */
     }

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+import linpredict.c
 from benchmarks.array_types import Array
 from benchmarks.measuring.timing import timed
 from benchmarks.saving.limit import Limit, best
@@ -20,6 +21,11 @@ from linpredict.cores import usable_cores
 
 LINE = 64  # bytes, as in ceilings.c
 IN_PLACE = 2**20  # bytes: so many weights are read where they are, fewer beside them
+FLAGS = {
+    "float64": ["-DREAL=double"],
+    "float32": ["-DREAL=float"],
+    "int16": ["-DPAIRS", f"-I{Path(linpredict.c.__file__).parent}"],
+}
 AT_ONCE = 0.01  # seconds of a measurement in C: starting its threads takes less than 1 % of it
 
 
@@ -71,8 +77,7 @@ class InC:
     """The functions of ``ceilings.c``, on all usable cores."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
-        real = {"float32": "float", "float64": "double"}[dtype.name]
-        compiled = library(Path(__file__).with_name("ceilings.c"), f"-DREAL={real}")
+        compiled = library(Path(__file__).with_name("ceilings.c"), *FLAGS[dtype.name])
         self._multiply_add, self._read = compiled.multiply_add, compiled.read_lines
         self._multiply_add.argtypes = [ctypes.c_int64]
         self._multiply_add.restype = ctypes.c_double

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.array_types import ITEMSIZE, READ_AS, Predict
+from benchmarks.array_types import PRECISION, READ_AS, Predict
 
 
 def stated_by(predict: Predict, attribute: str) -> Any:
@@ -24,12 +24,12 @@ def precision_of(predict: Predict, dtype: np.dtype[Any]) -> np.dtype[Any]:
     Raises
     ------
     ValueError
-        If it is neither float32 nor float64.
+        If it is none of int16, float32 and float64.
     """
     stated = stated_by(predict, "precision")
     if stated is None:
         return dtype
-    return dtype_of(stated, "precision", ITEMSIZE, "in which it computes")
+    return dtype_of(stated, "precision", PRECISION, "in which it computes")
 
 
 def read_as_of(predict: Predict, precision: np.dtype[Any]) -> np.dtype[Any] | None:

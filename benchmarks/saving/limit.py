@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from benchmarks.array_types import ITEMSIZE, READ_AS
+from benchmarks.array_types import ITEMSIZE, PRECISION, READ_AS
 
 Count = Annotated[int, msgspec.Meta(gt=0, lt=10**18)]
 Figure = Annotated[float, msgspec.Meta(gt=0, lt=1e18)]
 Dtype = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(ITEMSIZE)})$")]
+Precision = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(PRECISION)})$")]
 ReadAs = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(READ_AS)})$")]
 
 
@@ -27,7 +28,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     n_classes: Count
     n_features: Count
     dtype: Dtype  # of the examples
-    precision: Dtype  # of the arithmetic
+    precision: Precision  # of the arithmetic
     read_as: ReadAs | None = None  # the weights, for some batches at least; None for `precision`
     bandwidth: Figure  # bytes read per second
     flop_rate: Figure  # multiplications and additions per second

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from benchmarks.saving.limit import Count, Dtype, Figure, Limit, ReadAs
+from benchmarks.saving.limit import Count, Dtype, Figure, Limit, Precision, ReadAs
 
 DISTURBED = 0.05  # of the rounds, from which on a median is marked
 # Rounds for a percentile to mean something. The greatest of 459 is above their 99th percentile with
@@ -150,7 +150,7 @@ class CaseRecord(CaseId, kw_only=True):
     p50: float = math.nan  # seconds, as p95 and p99
     p95: Figure | None = None
     p99: Figure | None = None
-    precision: Dtype | None = None  # in which the predictor computes
+    precision: Precision | None = None  # in which the predictor computes
     read_as: ReadAs | None = None  # its weights, if not in that
     disturbed: Figure | None = None  # the part of its rounds, or of two looks at the pace
     in_doubt: float | None = None  # the part of all that it had labelled until then

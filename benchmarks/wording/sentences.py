@@ -88,7 +88,8 @@ def in_words(predictors: Mapping[str, Latencies], limits: Sequence[Limit] = ()) 
 def what_decides(limit: Limit, several: bool = False) -> str:
     """Say up to which batch size reading bounds the latency, and from which on arithmetic."""
     arithmetic = f"{limit.precision} arithmetic" if several else "arithmetic"
-    flop_rate = quantity(limit.flop_rate, "FLOP/s")
+    operations = "OP/s" if limit.precision.startswith("int") else "FLOP/s"
+    flop_rate = quantity(limit.flop_rate, operations)
     n_bytes = limit.bytes(1)
     reading = (
         f"Reading {binary(n_bytes)} takes {quantity(n_bytes / limit.bandwidth, 's')} at "

@@ -13,8 +13,8 @@ class Model(ctypes.Structure):
     """``Model`` of ``model.h``."""
 
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("coef", "lines", "integers", "scales")),
-        *((name, ctypes.c_void_p) for name in ("offset", "error", "error_of_integers", "rounding")),
+        *((name, ctypes.c_void_p) for name in ("coef", "integers", "scales")),
+        *((name, ctypes.c_void_p) for name in ("error", "norm", "offset", "rounding")),
         *((name, ctypes.c_int64) for name in ("is_wide", "n_classes", "n_features", "n_panels")),
         *((name, ctypes.c_int64) for name in ("block", "n_blocks", "n_ranges")),
     ]
@@ -49,7 +49,7 @@ def load() -> Kernel:
         raise CompilerError(f"what was compiled lacks a part: {error}") from error
     model, pointer, number = ctypes.POINTER(Model), ctypes.c_void_p, ctypes.c_int64
     pack.restype = None
-    pack.argtypes = [model, pointer, *[number] * 2, ctypes.c_double, pointer, pointer, number]
+    pack.argtypes = [model, pointer, *[number] * 2, *[pointer] * 3, number]
     label.restype = number
     label.argtypes = [model, pointer, *[number] * 5, pointer, pointer]
     decide.argtypes = [model, pointer, *[number] * 3, *[pointer] * 2, number, pointer]

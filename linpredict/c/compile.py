@@ -75,7 +75,8 @@ def words(variable: str) -> list[str]:
 
 def key(source: Path, compilers: list[list[str]], flags: tuple[str, ...]) -> str:
     """Return a digest of all that a compiled file depends on."""
-    sources = [file.read_bytes() for file in sorted(source.parent.glob("*.[ch]"))]
+    folders = [source.parent, *(Path(flag[2:]) for flag in flags if flag.startswith("-I"))]
+    sources = [file.read_bytes() for f in folders for file in sorted(f.glob("*.[ch]"))]
     first_core = Path("/proc/cpuinfo").read_text().partition("\n\n")[0]
     cpu = re.findall("^(?:model name|flags|Features|CPU|isa).*", first_core, re.MULTILINE)
     parts = [sources, platform.machine(), cpu, compilers, FLAGS, NATIVE, flags]

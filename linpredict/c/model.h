@@ -6,13 +6,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined __AVX2__
+#if defined __x86_64__
 #include <immintrin.h>
 #endif
 
-#if defined __AVX512F__
+#if defined __AVX512BW__
 enum { VECTOR = 64, REGISTERS = 32 };
-#elif defined __AVX__
+#elif defined __AVX2__
 enum { VECTOR = 32, REGISTERS = 16 };
 #elif defined __aarch64__
 enum { VECTOR = 16, REGISTERS = 32 };
@@ -25,34 +25,23 @@ enum { VECTOR = 16, REGISTERS = 16 };
 #endif
 
 enum {
-    LINE = 64,                    /* bytes: those of a panel's classes for one feature */
-    CLASSES = LINE / sizeof(float),
-    WIDTH = VECTOR / sizeof(float),
-    VECTORS = LINE / VECTOR,      /* of a panel, for one feature */
+    LINE = 64,                    /* bytes: those of a panel's classes for a pair of features */
+    CLASSES = LINE / sizeof(int32_t),
+    WIDTH = VECTOR / sizeof(int32_t),
+    VECTORS = LINE / VECTOR,      /* of a panel, for a pair of features */
     LANES = VECTOR / sizeof(double),
     EIGHT = 8,
     MOST = 512,                   /* features of a block, at most */
-    PART = 128,                   /* features of a block that are summed by themselves */
+    TWO_LINES = 2 * CLASSES,      /* features of which a part has a pair; a block has whole ones */
 };
 
 typedef float vector __attribute__((vector_size(VECTOR)));
 typedef int32_t ints __attribute__((vector_size(VECTOR)));
-typedef int16_t shorts __attribute__((vector_size(VECTOR / 2)));
-typedef float loose_vector __attribute__((vector_size(VECTOR), aligned(4)));
 /* LANES values in float64 and in float32. GCC makes wider vectors than a register's from bytes. */
 typedef double wide __attribute__((vector_size(VECTOR), aligned(8)));
 typedef float narrow __attribute__((vector_size(VECTOR / 2), aligned(4)));
 #define WIDE(values) __builtin_convertvector(values, wide)
 #define NARROW(values) __builtin_convertvector(values, narrow)
-/* GCC 12 makes five instructions of the first of these conversions, where one would do. */
-#if defined __AVX512F__
-#define INTS(shorts) ((ints)_mm512_cvtepi16_epi32((__m256i)(shorts)))
-#elif defined __AVX2__
-#define INTS(shorts) ((ints)_mm256_cvtepi16_epi32((__m128i)(shorts)))
-#else
-#define INTS(shorts) __builtin_convertvector(shorts, ints)
-#endif
-#define FLOATS(shorts) __builtin_convertvector(INTS(shorts), vector)
 
 #define UNROLLED _Pragma("GCC unroll 32") for
 #define INLINE static inline __attribute__((always_inline))
@@ -64,7 +53,7 @@ typedef float narrow __attribute__((vector_size(VECTOR / 2), aligned(4)));
 #define IN_VECTORS __attribute__((optimize("O3")))
 #endif
 
-/* Left alone, GCC reads a weight again for each sample: large batches took 1.6 times as long. */
+/* Have a value computed as it is written: not again for each use, nor at once with what follows. */
 #if defined __x86_64__
 #define KEEP_IN_REGISTER(vector) __asm__("" : "+v"(vector))
 #elif defined __aarch64__
@@ -73,15 +62,18 @@ typedef float narrow __attribute__((vector_size(VECTOR / 2), aligned(4)));
 #define KEEP_IN_REGISTER(vector)
 #endif
 
-/* Packed weights. */
+/* Weights, packed as integers of 16 bits times a scale for each class and block. Of a block, feature
+   32 i + 16 h + l is packed at (l, i, h): 16 parts, l, that have pairs (h) of features each, so that a
+   vector of a sample's features holds as many parts. */
 typedef struct {
     char *coef;         /* (n_classes, n_features): as given, float64 if `is_wide`, else float32 */
-    float *lines;       /* (n_blocks, n_panels, block, CLASSES), aligned to LINE */
-    int16_t *integers;  /* as `lines`, or NULL */
-    double *scales;     /* of integers (n_blocks, n_panels * CLASSES) */
-    /* (n_panels * CLASSES): what is added to the scores, and the bound on their error: `error`, or
-       `error_of_integers`, times the norm of the sample, and `rounding`. */
-    const double *offset, *error, *error_of_integers, *rounding;
+    int16_t *integers;  /* (n_blocks, n_panels, 16, block / 32, CLASSES, 2), aligned to LINE */
+    double *scales;     /* (n_blocks, n_panels * CLASSES) */
+    /* The bound on the errors of all ranges, and on that of each (1 + n_ranges, n_panels * CLASSES):
+       `error` times the norm of the sample, and `norm` times that of what integers lose of it. */
+    const double *error, *norm;
+    /* (n_panels * CLASSES): what is added to the scores, and to the bounds. */
+    const double *offset, *rounding;
     int64_t is_wide, n_classes, n_features, n_panels, block, n_blocks, n_ranges;
 } Model;
 
@@ -118,10 +110,16 @@ features(const Model *m, int64_t block)
     return smaller(m->block, m->n_features - block * m->block);
 }
 
+INLINE int64_t
+size_of(const Rows *x) /* a value of it, in bytes */
+{
+    return x->is_wide ? sizeof(double) : sizeof(float);
+}
+
 INLINE const char *
 address(const Rows *x, int64_t row, int64_t feature)
 {
-    return x->values + (row * x->stride + feature) * (x->is_wide ? 8 : 4);
+    return x->values + (row * x->stride + feature) * size_of(x);
 }
 
 INLINE double
