@@ -1,7 +1,7 @@
 """A model on the kernel: labels of float64 at the speed of integers of 16 bits.
 
 Labels need the greatest score, not all scores. So the kernel computes them from integers, whatever
-model and examples are of, with a quarter of the bytes of float64 to read and up to eight times the
+model and examples are of, with a quarter of the bytes of float64 to read and up to four times the
 multiplications at once. A bound on the error then tells which classes may have the greatest score.
 Mostly it is one. Where it is not, the scores of those few classes are computed in float64 from the
 weights as given, always in the same order and each product rounded before it is added: a label
@@ -28,7 +28,7 @@ bounds the difference between a score and that of float64. A class stays in ques
 plus its bound reaches the greatest of all scores minus their bounds. On random data of the default
 size that leaves 17 % of the examples in doubt, of trained models of text and images up to 3 %.
 
-To decide takes float64 a quarter of the features at a time. After each, the scores of these and the
+Float64 takes a quarter of the features at a time. After each, the scores of these and the
 integers' of the others tell which classes are still in question, by the bounds of the others.
 
 What float32 cannot hold is left to BLAS: examples with norms so great or small that squares or sums

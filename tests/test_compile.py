@@ -75,7 +75,12 @@ def test_kept_for_each_compiler_flag_and_source(
     assert answers(source)
     source.with_name("answer.h").write_text("")
     assert answers(source)
-    assert len(commands) == len(kept(source)) == 6
+    headers = source.parent / "headers"
+    headers.mkdir()
+    for text in ("#define ANSWER 42", "#define ANSWER 42 /* another version of it */"):
+        (headers / "given.h").write_text(text)
+        assert answers(source, f"-I{headers}", "-include", "given.h")
+    assert len(commands) == len(kept(source)) == 8
 
 
 @pytest.mark.parametrize(

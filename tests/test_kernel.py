@@ -69,11 +69,13 @@ def test_off_and_without_a_compiler(
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="these are levels of x86-64")
-@pytest.mark.parametrize(("level", "bits"), [("x86-64", 128), ("x86-64-v3", 256)])
+@pytest.mark.parametrize(
+    ("level", "bits"), [("x86-64", 128), ("sandybridge", 128), ("x86-64-v3", 256)]
+)
 def test_other_cpus(
     find: Callable[[], Kernel], level: str, bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if bits == 256 and " avx2 " not in Path("/proc/cpuinfo").read_text():
+    if level != "x86-64" and " avx2 " not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this CPU has no AVX2")
     monkeypatch.setenv("LINPREDICT_CFLAGS", f"-march={level}")
     found = find()  # its scores are right

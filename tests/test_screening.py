@@ -153,6 +153,17 @@ def test_greatest_sums_of_integers_do_not_overflow() -> None:
         assert LinearPredictor(w).predict(x * [[1], [-1]]).tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("exponent", [0, -6, -12, -15])
+def test_labels_are_those_of_all_sums_in_float64(exponent: int) -> None:
+    """Also where the last features hardly count, and classes are one rounding apart."""
+    w, x = near_ties(0.0)
+    w[1::2, ::7] = np.nextafter(w[1::2, ::7], np.inf)
+    x[:, SHAPE[1] // 4 :] *= 10.0**exponent
+    model = ScreenedModel(w, None, kernel())
+    labels = model.decide(x, np.ones((len(x), len(w)), np.bool_))
+    assert model.labels(x).tolist() == labels.tolist()
+
+
 @pytest.mark.parametrize("features", [slice(5), slice(-5, None)])
 def test_classes_that_differ_in_a_few_features(features: slice) -> None:
     """A class is left only if its other features cannot make up for it."""

@@ -93,7 +93,9 @@ exclude(const Exact *e, Question *q)
     double least = -INFINITY, most[q->end - q->first];
     for (int64_t i = q->first; i < q->end; i++) {
         const int64_t class = e->classes[i];
-        double score = e->totals[i] + m->offset[class], error = m->rounding[class], norm, lost;
+        double score = e->totals[i] + m->offset[class], norm, lost;
+        /* What later sums to the total are rounded by, and those here: 2^-53 for each of 64 at most. */
+        double error = m->rounding[class] + 0x1p-46 * fabs(e->totals[i]);
         for (int64_t range = e->end; range < m->n_ranges; range++) {
             const double *sums = sums_of(s, range, q->sample);
             norms(sums, s->row_size, &norm, &lost);
