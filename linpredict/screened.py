@@ -117,7 +117,8 @@ class ScreenedModel:
         # Elsewhere every vector would touch two lines: 15 to 25 % of the time.
         self._integers = lines.empty((n_blocks, n_panels, block, CLASSES), np.int16)
         self.coef = lines.empty(coef.shape, coef.dtype)  # as given
-        squares = np.zeros((3, n_blocks, n_panels * CLASSES))
+        squares = np.zeros((2, n_blocks, n_panels * CLASSES))
+        of_common = np.zeros((n_blocks, 1))
         self._scales = np.empty(squares.shape[1:])
         self._model = Model(
             self.coef.ctypes.data, self._integers.ctypes.data, self._scales.ctypes.data,
@@ -127,16 +128,21 @@ class ScreenedModel:
         row, column = (step // coef.itemsize for step in coef.strides)
         self._kernel.pack(
             self._model, coef.ctypes.data, row, column,
-            *(square.ctypes.data for square in squares), n_threads(),
+            *(array.ctypes.data for array in (*squares, of_common)), n_threads(),
         )  # fmt: skip
-        first_blocks = np.arange(self._n_ranges) * n_blocks // self._n_ranges
         with np.errstate(all="ignore"):
-            of_ranges = np.add.reduceat(squares, first_blocks, axis=1)
-            squares = np.concatenate([of_ranges.sum(axis=1, keepdims=True), of_ranges], axis=1)
-            # 1.0001: what is rounded in these, and in the norms of examples.
-            self._lost, self._norm, given = 1.0001 * np.sqrt(squares)
+            self._lost, self._norm = (self._norms_of_ranges(square) for square in squares)
             self._error = self._lost + ROUNDINGS * U32 * self._norm
+            given = self._lost + self._norm + self._norms_of_ranges(of_common)  # at most
             self._error += self._roundings() * U64 * given
+
+    def _norms_of_ranges(self, squares: Array) -> Array:
+        """Return the norms of all features, and of those of each range, from squares of blocks."""
+        first_blocks = np.arange(self._n_ranges) * len(squares) // self._n_ranges
+        of_ranges = np.add.reduceat(squares, first_blocks)
+        # 1.0001: what is rounded in these, and in the norms of examples.
+        norms: Array = 1.0001 * np.sqrt(np.vstack([of_ranges.sum(axis=0), of_ranges]))
+        return norms
 
     def _roundings(self, others: float = 0.0) -> float:
         """Return how often products are rounded in float64: by `decide`, and by others."""

@@ -1,5 +1,5 @@
-/* Pack weights. Beside these, three squares for each class and block: of what is lost in integers, of
-   the weights in integers, and of the weights as given. */
+/* Pack weights. Beside these, squares: for each class and block of what is lost in integers, and of the
+   weights in integers, and for each block of what its classes have in common. */
 #pragma once
 #include "model.h"
 
@@ -15,7 +15,8 @@ typedef struct {
     const Model *model;
     const char *coef;
     int64_t row, column;     /* from a class and from a feature to the next, in values */
-    double *lost, *packed, *given; /* squares (n_blocks, n_panels * CLASSES) */
+    double *lost, *packed;   /* squares (n_blocks, n_panels * CLASSES) */
+    double *common;          /* squares (n_blocks) */
     int64_t n_taken;         /* blocks */
 } Packing;
 
@@ -29,7 +30,7 @@ place(int64_t feature, int64_t block)
 
 /* Pack a panel of weights of a block; `w` is (block, CLASSES), by place. */
 static IN_VECTORS void
-pack_panel(int64_t block, const double *w, int16_t *to, double *scales, double *lost, double *packed)
+pack_panel(int64_t block, const double *w, int32_t *to, double *scales, double *lost, double *packed)
 {
     const int64_t of_part = block / CLASSES;
     const double shift = 0x1.8p52; /* a number of integers' size that is added to it is rounded */
@@ -47,62 +48,72 @@ pack_panel(int64_t block, const double *w, int16_t *to, double *scales, double *
         scales[c] = is_normal ? scale : 0;
         inverse[c] = is_normal ? 1 / scale : 0;
     }
-    for (int64_t k = 0; k < block; k++, w += CLASSES)
+    for (int64_t k = 0; k < block; k += 2, w += 2 * CLASSES, to += CLASSES)
         for (int c = 0; c < CLASSES; c++) {
-            double nearest = w[c] * inverse[c] + shift - shift;
-            nearest = nearest < GREATEST ? nearest : GREATEST;
-            nearest = nearest > -GREATEST ? nearest : -GREATEST; /* NaN, too */
-            const double product = nearest * scales[c], rest = w[c] - product;
-            lost[c] += rest * rest;
-            packed[c] += product * product;
-            to[(k / 2 * CLASSES + c) * 2 + k % 2] = (int16_t)nearest;
+            int32_t pair[2];
+            for (int h = 0; h < 2; h++) {
+                double nearest = w[h * CLASSES + c] * inverse[c] + shift - shift;
+                nearest = nearest < GREATEST ? nearest : GREATEST;
+                nearest = nearest > -GREATEST ? nearest : -GREATEST; /* NaN, too */
+                const double product = nearest * scales[c], rest = w[h * CLASSES + c] - product;
+                lost[c] += rest * rest;
+                packed[c] += product * product;
+                pair[h] = (int32_t)nearest;
+            }
+            to[c] = (pair[0] & 0xffff) | (int32_t)((uint32_t)pair[1] << 16);
         }
 }
 
-/* What all weights of a feature have in common changes no label: take it from them, where it makes
-   most of them. */
-static double
-common(const Packing *p, int64_t feature)
+/* Copy the weights of a block. What all those of a feature have in common changes no label: find
+   `common`, to be taken from them, where it makes most of their squares; else it is 0. */
+INLINE void
+copy_block(const int is_wide, const Packing *p, int64_t b, double *restrict common)
 {
     const Model *m = p->model;
-    const Rows coef = {p->coef, m->is_wide, p->row, m->n_classes};
-    double sum = 0, squares = 0;
+    const int64_t n = features(m, b);
+    double sum[MOST] = {0}, square[MOST] = {0};
     for (int64_t c = 0; c < m->n_classes; c++) {
-        const double w = value(&coef, c, feature * p->column);
-        sum += w;
-        squares += w * w;
+        const int64_t from = c * p->row + b * m->block * p->column;
+        const int64_t to = c * m->n_features + b * m->block;
+        for (int64_t k = 0; k < n; k++) {
+            const double w = is_wide
+                ? (((double *)m->coef)[to + k] = ((double *)p->coef)[from + k * p->column])
+                : (((float *)m->coef)[to + k] = ((float *)p->coef)[from + k * p->column]);
+            sum[k] += w;
+            square[k] += w * w;
+        }
     }
-    return 2 * sum * sum > m->n_classes * squares && squares < INFINITY ? sum / m->n_classes : 0;
+    for (int64_t k = 0; k < n; k++) {
+        const int is_most = 2 * sum[k] * sum[k] > m->n_classes * square[k] && square[k] < INFINITY;
+        common[k] = is_most ? sum[k] / m->n_classes : 0;
+        p->common[b] += common[k] * common[k];
+    }
 }
 
-static void
+static IN_VECTORS void
 take_blocks(Job *job, int64_t thread)
 {
     (void)thread;
     Packing *p = (Packing *)job;
     const Model m = *p->model;
-    const Rows coef = {p->coef, m.is_wide, p->row, m.n_classes};
+    const Rows coef = {m.coef, m.is_wide, m.n_features, m.n_classes};
     for (int64_t b; (b = next(&p->n_taken)) < m.n_blocks;) {
-        const int64_t n = features(&m, b);
-        double of_all[MOST];
-        for (int64_t k = 0; k < n; k++)
-            of_all[k] = common(p, b * m.block + k);
+        double common[MOST];
+        if (m.is_wide)
+            copy_block(1, p, b, common);
+        else
+            copy_block(0, p, b, common);
         for (int64_t first = 0; first < m.n_panels * CLASSES; first += CLASSES) {
             const int64_t at = b * m.n_panels * CLASSES + first;
+            const int64_t n_classes = smaller(CLASSES, m.n_classes - first);
             double weights[MOST * CLASSES] = {0};
-            for (int64_t c = first; c < smaller(first + CLASSES, m.n_classes); c++)
-                for (int64_t k = 0; k < n; k++) {
-                    const int64_t feature = b * m.block + k;
-                    const double w = value(&coef, c, feature * p->column);
-                    if (m.is_wide)
-                        ((double *)m.coef)[c * m.n_features + feature] = w;
-                    else
-                        ((float *)m.coef)[c * m.n_features + feature] = w;
-                    p->given[at + c - first] += w * w;
-                    weights[place(k, m.block) * CLASSES + c - first] = w - of_all[k];
-                }
-            pack_panel(m.block, weights, m.integers + at * m.block, m.scales + at, p->lost + at,
-                       p->packed + at);
+            for (int64_t k = 0; k < features(&m, b); k++) {
+                double *to = weights + place(k, m.block) * CLASSES;
+                for (int64_t c = 0; c < n_classes; c++)
+                    to[c] = value(&coef, first + c, b * m.block + k) - common[k];
+            }
+            pack_panel(m.block, weights, (int32_t *)(m.integers + at * m.block), m.scales + at,
+                       p->lost + at, p->packed + at);
         }
     }
 }
@@ -110,8 +121,8 @@ take_blocks(Job *job, int64_t thread)
 /* Pack weights, and copy them; what fills up the last panel and block is 0. The squares begin at 0. */
 void
 pack(const Model *model, const void *coef, int64_t row, int64_t column, double *lost, double *packed,
-     double *given, int64_t n_threads)
+     double *common, int64_t n_threads)
 {
-    Packing p = {{.work = take_blocks}, model, coef, row, column, lost, packed, given, 0};
+    Packing p = {{.work = take_blocks}, model, coef, row, column, lost, packed, common, 0};
     share(&p.job, n_threads);
 }
