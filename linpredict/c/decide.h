@@ -123,7 +123,8 @@ answer(const Model *m, const Rows *x, const Scoring *s, Question *questions, int
 {
     if (!n_questions)
         return 1;
-    const int64_t n_classes = questions[n_questions - 1].end, n_rounds = s ? smaller(ROUNDS, m->n_ranges) : 1;
+    const int64_t n_classes = questions[n_questions - 1].end;
+    const int64_t n_rounds = s ? smaller(ROUNDS, m->n_ranges) : 1;
     double *totals = calloc(n_classes, sizeof *totals);
     double *scores = malloc(n_classes * m->n_ranges * sizeof *scores);
     const int is_memory = totals && scores;

@@ -32,7 +32,8 @@ enum {
     LANES = VECTOR / sizeof(double),
     EIGHT = 8,
     MOST = 512,                   /* features of a block, at most */
-    TWO_LINES = 2 * CLASSES,      /* features of which a part has a pair; a block has whole ones */
+    PARTS = 16,                   /* of a block: a vector of 16 features has one of each */
+    OF_PAIRS = 2 * PARTS,         /* features of which each part has a pair; a block has whole ones */
 };
 
 typedef float vector __attribute__((vector_size(VECTOR)));

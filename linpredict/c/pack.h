@@ -24,15 +24,15 @@ typedef struct {
 INLINE int64_t
 place(int64_t feature, int64_t block)
 {
-    const int64_t part = feature % CLASSES, pair = feature / TWO_LINES, half = feature / CLASSES % 2;
-    return (part * (block / TWO_LINES) + pair) * 2 + half;
+    const int64_t part = feature % PARTS, pair = feature / OF_PAIRS, half = feature / PARTS % 2;
+    return (part * (block / OF_PAIRS) + pair) * 2 + half;
 }
 
 /* Pack a panel of weights of a block; `w` is (block, CLASSES), by place. */
 static IN_VECTORS void
 pack_panel(int64_t block, const double *w, int32_t *to, double *scales, double *lost, double *packed)
 {
-    const int64_t of_part = block / CLASSES;
+    const int64_t of_part = block / PARTS;
     const double shift = 0x1.8p52; /* a number of integers' size that is added to it is rounded */
     double inverse[CLASSES], most[CLASSES] = {0}, square[CLASSES] = {0}, greatest[CLASSES] = {0};
     for (int64_t k = 0; k < block; k++)

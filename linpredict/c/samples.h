@@ -6,7 +6,7 @@ enum {
     SUMS = REGISTERS * 3 / 4,     /* registers of sums; weights and a sample take the others */
     ROWS = SUMS / VECTORS < 6 ? SUMS / VECTORS : 6, /* samples of a tile, at most */
     /* Pairs from row to row: a power of two would fill the same sets of caches. */
-    STRIDE = MOST / 2 + CLASSES,
+    STRIDE = MOST / 2 + PARTS,
     OF_PART = 32700,              /* the norm of a sample's part in integers, at most; see pack.h */
     LATER = 3,                    /* rows ahead one is prefetched, too: see `copy` */
 };
@@ -14,7 +14,7 @@ enum {
 /* The samples of a tile for one block, as packed weights: each part has a scale of its own. */
 typedef struct {
     Pair pairs[ROWS * STRIDE] __attribute__((aligned(LINE)));
-    float scales[ROWS * CLASSES] __attribute__((aligned(LINE)));
+    float scales[ROWS * PARTS] __attribute__((aligned(LINE)));
 } Samples;
 
 /* Samples on their way: row by row of a tile, in the order of a group's tiles and of blocks. */
@@ -33,21 +33,21 @@ typedef struct {
     int64_t n_lines;              /* of it at once */
 } Copying;
 
-/* Turn n features, whole TWO_LINES, into integers. `squares` of each part become those of what is lost,
+/* Turn n features, whole OF_PAIRS, into integers. `squares` of each part become those of what is lost,
    in units of its scale. */
 INLINE void
 pack_row(const float *x, int64_t n, float *squares, Pair *pairs, float *scales)
 {
     const vector shift = (vector){0} + 0x1.8p23f; /* what is added to it is rounded to an integer */
-    UNROLLED (int v = 0; v < CLASSES; v += WIDTH) {
+    UNROLLED (int v = 0; v < PARTS; v += WIDTH) {
         /* Not less than 2^-70, so that nothing that counts underflows. */
         const vector scale = root(*(vector *)(squares + v)) * (1.0001f / OF_PART) + 0x1p-70f;
         const vector inverse = 1 / scale;
         vector lost[2] = {{0}};
-        for (int64_t k = 0; k < n; k += TWO_LINES) {
+        for (int64_t k = 0; k < n; k += OF_PAIRS) {
             vector shifted[2];
             UNROLLED (int h = 0; h < 2; h++) {
-                const vector exact = *(const vector *)(x + k + h * CLASSES + v) * inverse;
+                const vector exact = *(const vector *)(x + k + h * PARTS + v) * inverse;
                 shifted[h] = exact + shift;
                 const vector rest = exact - (shifted[h] - shift);
                 lost[h] += rest * rest;
@@ -92,30 +92,30 @@ prefetch_samples(Copying *c)
 static __attribute__((noinline)) void
 copy(Copying *c)
 {
-    enum { PARTS = CLASSES / LANES };
-    float x[MOST] __attribute__((aligned(LINE))), squares[CLASSES] __attribute__((aligned(LINE)));
-    const int64_t n = c->n_features, end = (n + TWO_LINES - 1) / TWO_LINES * TWO_LINES;
-    narrow sum[2 * PARTS] = {{0}};
-    for (int64_t k = 0; k < end; k += TWO_LINES) {
-        if (k + TWO_LINES > n)
-            for (int i = 0; i < TWO_LINES; i++)
+    enum { N = PARTS / LANES };
+    float x[MOST] __attribute__((aligned(LINE))), squares[PARTS] __attribute__((aligned(LINE)));
+    const int64_t n = c->n_features, end = (n + OF_PAIRS - 1) / OF_PAIRS * OF_PAIRS;
+    narrow sum[2 * N] = {{0}};
+    for (int64_t k = 0; k < end; k += OF_PAIRS) {
+        if (k + OF_PAIRS > n)
+            for (int i = 0; i < OF_PAIRS; i++)
                 x[k + i] = k + i < n ? value(c->x, c->row, c->feature + k + i) : 0;
         else if (c->x->is_wide)
-            UNROLLED (int i = 0; i < TWO_LINES; i += LANES)
+            UNROLLED (int i = 0; i < OF_PAIRS; i += LANES)
                 *(narrow *)(x + k + i) = NARROW(several(c->x, c->row, c->feature + k + i));
         else
-            memcpy(x + k, address(c->x, c->row, c->feature + k), TWO_LINES * sizeof *x);
-        UNROLLED (int i = 0; i < 2 * PARTS; i++) {
+            memcpy(x + k, address(c->x, c->row, c->feature + k), OF_PAIRS * sizeof *x);
+        UNROLLED (int i = 0; i < 2 * N; i++) {
             const narrow values = *(const narrow *)(x + k + i * LANES);
             sum[i] += values * values;
         }
     }
-    UNROLLED (int i = 0; i < PARTS; i++) {
-        *(narrow *)(squares + i * LANES) = sum[i] + sum[PARTS + i];
+    UNROLLED (int i = 0; i < N; i++) {
+        *(narrow *)(squares + i * LANES) = sum[i] + sum[N + i];
         *(wide *)(c->squares + i * LANES % EIGHT) += WIDE(*(narrow *)(squares + i * LANES));
     }
     pack_row(x, end, squares, c->pairs, c->scales);
-    UNROLLED (int i = 0; i < CLASSES; i += LANES) {
+    UNROLLED (int i = 0; i < PARTS; i += LANES) {
         const wide scale = WIDE(*(narrow *)(c->scales + i));
         *(wide *)(c->squares + EIGHT + i % EIGHT) += scale * scale * WIDE(*(narrow *)(squares + i));
     }
@@ -123,7 +123,7 @@ copy(Copying *c)
     c->n_rows--;
     c->wait = c->every;
     c->pairs += STRIDE;
-    c->scales += CLASSES;
+    c->scales += PARTS;
     c->squares += c->to_squares;
     look_ahead(c);
 }

@@ -36,8 +36,8 @@ start_copying(const Scoring *s, double *sums, int64_t first, int64_t end, int64_
     const int64_t row = begin(tile, s->n_tiles, s->x.n);
     const int64_t n_rows = begin(tile + 1, s->n_tiles, s->x.n) - row;
     /* As many rows as the tile before it, or one more or less, are copied while that is multiplied. */
-    const int64_t every = CLASSES * passes(n_rows, m->n_panels) / n_rows;
-    const int64_t n_steps = (every * m->block - 1) / (TWO_LINES * STEP) + 1;
+    const int64_t every = PARTS * passes(n_rows, m->n_panels) / n_rows;
+    const int64_t n_steps = (every * m->block - 1) / (OF_PAIRS * STEP) + 1;
     const int64_t n_lines = features(m, block) * size_of(&s->x) / LINE;
     Copying copying = {
         .x = &s->x,
@@ -80,8 +80,8 @@ score(const Scoring *s, int64_t range, int64_t group)
     Copying copying = start_copying(s, sums, first, end, first_tile, first_block, buffers);
     for (int64_t b = first_block; b < end_block; b++) {
         const int16_t *weights = m.integers + b * m.n_panels * panel;
-        const int64_t n_pairs = m.block / TWO_LINES; /* of each part */
-        const int64_t n_used = (features(&m, b) + TWO_LINES - 1) / TWO_LINES;
+        const int64_t n_pairs = m.block / OF_PAIRS; /* of each part */
+        const int64_t n_used = (features(&m, b) + OF_PAIRS - 1) / OF_PAIRS;
         for (int64_t t = first_tile; t < end_tile; t++, current = !current) {
             while (copying.n_rows)
                 copy(&copying);
