@@ -153,6 +153,16 @@ def test_greatest_sums_of_integers_do_not_overflow() -> None:
         assert LinearPredictor(w).predict(x * [[1], [-1]]).tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("zeros", [slice(600), slice(3, None, 16), slice(1, None)])
+def test_near_ties_of_sparse_examples(zeros: slice) -> None:
+    """Also where all features of a part are 0, or those of all blocks but one."""
+    w, x = near_ties(1e-9)
+    x[:, zeros] = 0
+    predictor = LinearPredictor(w)
+    assert_right(w, x, predictor.predict(x))
+    assert predictor.in_doubt == 1
+
+
 @pytest.mark.parametrize("exponent", [0, -6, -12, -15])
 def test_labels_are_those_of_all_sums_in_float64(exponent: int) -> None:
     """Also where the last features hardly count, and classes are one rounding apart."""
