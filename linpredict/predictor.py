@@ -188,7 +188,7 @@ def suits_kernel(n_classes: int, n_features: int, dtype: np.dtype[Any]) -> bool:
     It reads half the bytes of float32, or a quarter of those of float64. In float64 it is faster,
     whatever kernels BLAS has, from 16 to 1,024 classes, from 2,048 features and from 3 MiB of
     weights on; in float32 from 32 to 256 classes and from 8 MiB of weights on. (Smaller ones of
-    float32 it is from 2 examples on, but takes 1.0 to 1.5 times as long for one.)
+    float32 it is from 2 examples on, but takes 1.0 to 1.7 times as long for one.)
     """
     nbytes = n_classes * n_features * dtype.itemsize
     if dtype == np.float64:
