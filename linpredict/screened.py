@@ -86,7 +86,7 @@ class ScreenedModel:
         self.n_screened = self.n_doubtful = self._skip = 0
         self._norms_of_coef: Array | None = None  # when it is first needed
 
-        self._pack(coef, block)
+        lost = self._pack(coef, block)
         # No label is that of a filled up line.
         self._offset = np.full(self._scales.shape[1], -np.inf)
         self._offset[: self.n_classes] = 0 if intercept is None else intercept
@@ -94,7 +94,7 @@ class ScreenedModel:
         self._of_offset = np.where(finite, 4 * U64 * np.abs(self._offset), 0.0)
         self._rounding = self._of_offset + self.n_features * 2.0**-125
         fits = (finite | (self._offset == -np.inf)).all()  # -inf: a class never wins
-        hold = (self._lost[0] <= MOST_LOST * self._norm[0]).all()  # not what is infinite, or NaN
+        hold = (lost[0] <= MOST_LOST * self._norm[0]).all()  # not what is infinite, or NaN
         self.in_range = bool(hold and fits and finite.any())
         for row in repeated(self.coef, self._norm[0], self._offset):
             self._offset[row] = -np.inf
@@ -102,8 +102,8 @@ class ScreenedModel:
         self._model.offset = self._offset.ctypes.data
         self._model.rounding = self._rounding.ctypes.data
 
-    def _pack(self, coef: Array, block: int | None) -> None:
-        """Copy and pack weights, and bound the errors: of all ranges, and of each."""
+    def _pack(self, coef: Array, block: int | None) -> Array:
+        """Copy and pack weights, bound errors, of all ranges and of each; return what is lost."""
         n_panels = -(-self.n_classes // CLASSES)
         if block is None:
             block = GREATEST_BLOCK
@@ -131,10 +131,11 @@ class ScreenedModel:
             *(array.ctypes.data for array in (*squares, of_common)), n_threads(),
         )  # fmt: skip
         with np.errstate(all="ignore"):
-            self._lost, self._norm = (self._norms_of_ranges(square) for square in squares)
-            self._error = self._lost + ROUNDINGS * U32 * self._norm
-            given = self._lost + self._norm + self._norms_of_ranges(of_common)  # at most
+            lost, self._norm = map(self._norms_of_ranges, squares)
+            self._error = lost + ROUNDINGS * U32 * self._norm
+            given = lost + self._norm + self._norms_of_ranges(of_common)  # at most
             self._error += self._roundings() * U64 * given
+        return lost
 
     def _norms_of_ranges(self, squares: Array) -> Array:
         """Return the norms of all features, and of those of each range, from squares of blocks."""

@@ -17,6 +17,7 @@ enum { VECTOR = 16, CHAINS = 12 };
 #endif
 
 #ifndef PAIRS
+enum { LINE = 64 };
 typedef REAL vector __attribute__((vector_size(VECTOR)));
 #define UNROLLED _Pragma("GCC unroll 32") for
 
@@ -44,10 +45,10 @@ multiply_add(int64_t n)
 {
     const vector one = (vector){0} + (0x1.8p23f + 1);
     Pair pairs[WIDTH] __attribute__((aligned(LINE)));
-    int16_t ones[2 * WIDTH] __attribute__((aligned(LINE)));
+    int32_t ones[WIDTH] __attribute__((aligned(LINE)));
     store_pairs(pairs, one, one);
-    for (int i = 0; i < 2 * WIDTH; i++)
-        ones[i] = 1;
+    for (int i = 0; i < WIDTH; i++)
+        ones[i] = 0x00010001;
     const Weights weights = load_pairs(ones);
     Sums sum[CHAINS] = {{0}}, total = {0};
     for (int64_t k = 0; k < n; k++)
@@ -59,7 +60,7 @@ multiply_add(int64_t n)
 }
 #endif
 
-enum { STREAMS = 8, OF_LINE = 64 }; /* one stream read 128 MiB at two thirds of the rate of four or eight */
+enum { STREAMS = 8 }; /* one stream read 128 MiB at two thirds of the rate of four or eight */
 typedef uint64_t bits __attribute__((vector_size(VECTOR), aligned(8)));
 
 /* Read `n` lines `repeats` times, eight streams at once. */
@@ -67,13 +68,13 @@ uint64_t
 read_lines(const char *first, int64_t n, int64_t repeats)
 {
     bits sum[STREAMS] = {{0}}, total = {0};
-    const int64_t length = n / STREAMS * OF_LINE;
+    const int64_t length = n / STREAMS * LINE;
     for (int64_t r = 0; r < repeats; r++) {
-        for (int64_t k = 0; k < length; k += OF_LINE)
+        for (int64_t k = 0; k < length; k += LINE)
             UNROLLED (int i = 0; i < STREAMS; i++)
-                UNROLLED (int v = 0; v < OF_LINE; v += VECTOR)
+                UNROLLED (int v = 0; v < LINE; v += VECTOR)
                     sum[i] += *(const bits *)(first + i * length + k + v);
-        for (int64_t k = STREAMS * length; k < n * OF_LINE; k += VECTOR)
+        for (int64_t k = STREAMS * length; k < n * LINE; k += VECTOR)
             sum[0] += *(const bits *)(first + k);
         __asm__ volatile("" : : : "memory"); /* or the compiler reads once */
     }

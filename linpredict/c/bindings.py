@@ -13,7 +13,7 @@ class Model(ctypes.Structure):
     """``Model`` of ``model.h``."""
 
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("coef", "integers", "scales")),
+        *((name, ctypes.c_void_p) for name in ("coef", "pairs", "scales")),
         *((name, ctypes.c_void_p) for name in ("error", "norm", "offset", "rounding")),
         *((name, ctypes.c_int64) for name in ("is_wide", "n_classes", "n_features", "n_panels")),
         *((name, ctypes.c_int64) for name in ("block", "n_blocks", "n_ranges")),

@@ -68,7 +68,7 @@ typedef float narrow __attribute__((vector_size(VECTOR / 2), aligned(4)));
    vector of a sample's features holds as many parts. */
 typedef struct {
     char *coef;         /* (n_classes, n_features): as given, float64 if `is_wide`, else float32 */
-    int16_t *integers;  /* (n_blocks, n_panels, 16, block / 32, CLASSES, 2), aligned to LINE */
+    int32_t *pairs;     /* of integers (n_blocks, n_panels, 16, block / 32, CLASSES), aligned to LINE */
     double *scales;     /* (n_blocks, n_panels * CLASSES) */
     /* The bound on the errors of all ranges, and on that of each (1 + n_ranges, n_panels * CLASSES):
        `error` times the norm of the sample, and `norm` times that of what integers lose of it. */

@@ -112,8 +112,8 @@ take_blocks(Job *job, int64_t thread)
                 for (int64_t c = 0; c < n_classes; c++)
                     to[c] = value(&coef, first + c, b * m.block + k) - common[k];
             }
-            pack_panel(m.block, weights, (int32_t *)(m.integers + at * m.block), m.scales + at,
-                       p->lost + at, p->packed + at);
+            pack_panel(m.block, weights, m.pairs + at * m.block / 2, m.scales + at, p->lost + at,
+                       p->packed + at);
         }
     }
 }

@@ -11,7 +11,7 @@ typedef ints Weights; /* WIDTH pairs, one of each class */
 typedef int32_t Pair; /* of a sample */
 
 INLINE Weights
-load_pairs(const int16_t *weights)
+load_pairs(const int32_t *weights)
 {
     return *(const ints *)weights;
 }
@@ -45,7 +45,7 @@ typedef struct { vector of[2]; } Weights;
 typedef struct { float of[2]; } Pair;
 
 INLINE Weights
-load_pairs(const int16_t *from)
+load_pairs(const int32_t *from)
 {
     const ints pairs = *(const ints *)from;
     const ints second = pairs >> 16, first = pairs << 16 >> 16;

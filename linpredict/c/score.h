@@ -64,7 +64,7 @@ static void
 score(const Scoring *s, int64_t range, int64_t group)
 {
     const Model m = *s->model;
-    const int64_t panel = m.block * CLASSES, panel_bytes = panel * sizeof *m.integers;
+    const int64_t panel = m.block / 2 * CLASSES, panel_bytes = panel * sizeof *m.pairs;
     const int64_t first_tile = begin(group, s->n_groups, s->n_tiles);
     const int64_t end_tile = begin(group + 1, s->n_groups, s->n_tiles);
     const int64_t n_tiles = end_tile - first_tile, share = panel_bytes / n_tiles;
@@ -79,7 +79,7 @@ score(const Scoring *s, int64_t range, int64_t group)
     const int64_t end_block = begin(range + 1, m.n_ranges, m.n_blocks);
     Copying copying = start_copying(s, sums, first, end, first_tile, first_block, buffers);
     for (int64_t b = first_block; b < end_block; b++) {
-        const int16_t *weights = m.integers + b * m.n_panels * panel;
+        const int32_t *weights = m.pairs + b * m.n_panels * panel;
         const int64_t n_pairs = m.block / OF_PAIRS; /* of each part */
         const int64_t n_used = (features(&m, b) + OF_PAIRS - 1) / OF_PAIRS;
         for (int64_t t = first_tile; t < end_tile; t++, current = !current) {
@@ -91,7 +91,7 @@ score(const Scoring *s, int64_t range, int64_t group)
             if (b + is_last < end_block)
                 copying = start_copying(s, sums, first, end, is_last ? first_tile : t + 1,
                                         b + is_last, &buffers[!current]);
-            const int16_t *next_block = weights + m.n_panels * panel;
+            const int32_t *next_block = weights + m.n_panels * panel;
             const Ahead ahead = {
                 .weights = (const char *)next_block + (t - first_tile) * m.n_panels * share,
                 .lines = (STEP + n_tiles - 1) / n_tiles,

@@ -13,11 +13,10 @@ typedef struct {
 
 /* Of `n_pairs` in each part of a block, `n_used` are features. */
 INLINE void
-tile(const int rows, const int panels, const int16_t *restrict weights, int64_t panel,
+tile(const int rows, const int panels, const int32_t *restrict weights, int64_t panel,
      const double *restrict scales, const Samples *restrict samples, int64_t n_pairs,
      int64_t n_used, double *restrict sums, int64_t sums_stride, Ahead ahead, Copying *copying)
 {
-    enum { OF_LINE = 2 * CLASSES, OF_VECTOR = 2 * WIDTH }; /* integers */
     const int width = panels * VECTORS;
     Sums sum[6][4 * VECTORS];
     Weights weight[4 * VECTORS];
@@ -25,12 +24,12 @@ tile(const int rows, const int panels, const int16_t *restrict weights, int64_t 
 
 #define MULTIPLY                                                                                  \
     UNROLLED (int v = 0; v < width; v++)                                                          \
-        weight[v] = load_pairs(weights + v / VECTORS * panel + v % VECTORS * OF_VECTOR);          \
+        weight[v] = load_pairs(weights + v / VECTORS * panel + v % VECTORS * WIDTH);              \
     UNROLLED (int r = 0; r < rows; r++)                                                           \
         UNROLLED (int v = 0; v < width; v++)                                                      \
             sum[r][v] = add_products(sum[r][v], weight[v], pairs + r * STRIDE);                   \
     pairs += PARTS;                                                                               \
-    weights += OF_LINE;
+    weights += CLASSES;
 
     for (int64_t part = 0; part < PARTS; part++) {
         const Pair *pairs = samples->pairs + part;
@@ -57,7 +56,7 @@ tile(const int rows, const int panels, const int16_t *restrict weights, int64_t 
         for (; k < n_used; k++) {
             MULTIPLY
         }
-        weights += (n_pairs - n_used) * OF_LINE;
+        weights += (n_pairs - n_used) * CLASSES;
         UNROLLED (int r = 0; r < rows; r++)
             UNROLLED (int v = 0; v < width; v++) {
                 vector *total = (vector *)(totals[r] + v * WIDTH);
@@ -94,7 +93,7 @@ fits(int64_t rows, int64_t panels)
 #define TILES(r) case r: AT_ONCE(r, 4) AT_ONCE(r, 2) AT_ONCE(r, 1) break;
 
 static void
-tiles(int64_t rows, const int16_t *weights, const double *scales, int64_t n_panels, int64_t panel,
+tiles(int64_t rows, const int32_t *weights, const double *scales, int64_t n_panels, int64_t panel,
       const Samples *samples, int64_t n_pairs, int64_t n_used, double *sums, int64_t sums_stride,
       Ahead ahead, Copying *copying)
 {
